@@ -1,0 +1,7 @@
+module workbook.example/solutions/02-tcp-server
+
+go 1.26
+
+require workbook.example/tools v0.0.0
+
+replace workbook.example/tools => ../../tools

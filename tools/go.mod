@@ -1,0 +1,3 @@
+module workbook.example/tools
+
+go 1.26
