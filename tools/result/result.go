@@ -78,7 +78,7 @@ type Stage struct {
 	Points    int     `json:"points"`
 	Verdict   Verdict `json:"verdict"`
 	Tests     []Test  `json:"tests"`
-	Output    string  `json:"output,omitempty"` // what the code printed, cut to a readable size
+	Output    string  `json:"output,omitempty"` // what the code printed outside of any test, cut to a readable size
 	Cut       int     `json:"cut,omitempty"`    // lines of output that were left out
 	Seconds   float64 `json:"seconds"`
 }
@@ -88,6 +88,8 @@ type Test struct {
 	Name    string   `json:"name"`
 	Verdict Verdict  `json:"verdict"`
 	Failure *Failure `json:"failure,omitempty"`
+	Output  string   `json:"output,omitempty"` // what the code printed while the test ran, cut to a readable size
+	Cut     int      `json:"cut,omitempty"`    // lines of output that were left out
 	Seconds float64  `json:"seconds"`
 }
 
