@@ -39,6 +39,7 @@ func run(ctx context.Context, args []string) error {
 	messages := flags.Int("messages", 0, "send this many messages instead of for a time")
 	rounds := flags.Int("rounds", 5, "interleaved rounds")
 	acknowledged := flags.Bool("ack", false, "ask our server to acknowledge every message")
+	alone := flags.Bool("alone", false, "leave the peers out")
 	relay := flags.String("relay", "", "be the relay at this `address` (the comparison starts it itself)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -71,6 +72,9 @@ func run(ctx context.Context, args []string) error {
 	var peers []fanload.Server
 	var missing []error
 	for _, peer := range []func(context.Context) (fanload.Server, error){fanload.NATSServer, fanload.NgIRCd} {
+		if *alone {
+			break
+		}
 		server, err := peer(ctx)
 		if err != nil {
 			missing = append(missing, err)
