@@ -1,0 +1,5 @@
+package broken_test
+
+import "testing"
+
+func TestDoesNotCompile(t *testing.T) { undefined() }
