@@ -58,5 +58,5 @@ func TestLoadWantsAWorkbook(t *testing.T) {
 	dir := workbook(t, "")
 	require.NoError(t, os.Remove(filepath.Join(dir, "..", "..", "go.work")))
 	_, err := course.Load(dir)
-	require.ErrorContains(t, err, "go.work")
+	require.ErrorIs(t, err, course.ErrNoWorkbook)
 }
