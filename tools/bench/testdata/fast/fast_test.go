@@ -1,0 +1,13 @@
+package fast_test
+
+import "testing"
+
+func BenchmarkWork(b *testing.B) {
+	for b.Loop() {
+	}
+}
+
+func BenchmarkOnlyOne(b *testing.B) {
+	for b.Loop() {
+	}
+}

@@ -1,0 +1,3 @@
+module example.test/fast
+
+go 1.26
