@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"workbook.example/tools/verify"
 )
 
 // Steps is the whole check of the workbook at root.
@@ -35,7 +37,7 @@ func Steps(ctx context.Context, root string) ([]Step, error) {
 		{"shellcheck", func(ctx context.Context) (Tally, string) { return shellcheck(ctx, root) }},
 		{"tests of the tools", func(ctx context.Context) (Tally, string) { return GoTest(ctx, []string{tools}) }},
 		{"tests of solutions", func(ctx context.Context) (Tally, string) { return GoTest(ctx, solutions) }},
-		{"lab verify", func(ctx context.Context) (Tally, string) { return verify(ctx, root) }},
+		{"lab verify", func(ctx context.Context) (Tally, string) { return verifyLabs(ctx, root) }},
 	}, nil
 }
 
@@ -130,9 +132,9 @@ func tracked(ctx context.Context, root string, patterns ...string) ([]string, er
 	}), nil
 }
 
-// verify has the proof of every lab made by the lab command, and counts its
+// verifyLabs has the proof of every lab made by the lab command, and counts its
 // parts.
-func verify(ctx context.Context, root string) (Tally, string) {
+func verifyLabs(ctx context.Context, root string) (Tally, string) {
 	file, err := os.CreateTemp("", "verify-*.json")
 	if err != nil {
 		return one("", err)
@@ -144,11 +146,7 @@ func verify(ctx context.Context, root string) (Tally, string) {
 	if err != nil {
 		return one(out, err)
 	}
-	var labs []struct {
-		Stages, Tests, Caught int
-		Findings              []json.RawMessage
-		NotRun                []string `json:"not_run"`
-	}
+	var labs []verify.Report
 	if err := json.Unmarshal(text, &labs); err != nil {
 		return one(out, fmt.Errorf("%w: %w", failed, err))
 	}

@@ -1,0 +1,3 @@
+module workbook.example/labs/01-right
+
+go 1.26.0

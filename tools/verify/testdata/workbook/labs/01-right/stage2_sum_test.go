@@ -1,0 +1,15 @@
+package right_test
+
+import (
+	"testing"
+
+	"workbook.example/labs/01-right"
+	"workbook.example/tools/labtest"
+)
+
+func TestSumIsOfAllNumbers(tt *testing.T) {
+	t := labtest.Begin(tt)
+	if got, err := right.Sum(1, 2, 3); err != nil || got != 6 {
+		t.Broken("Sum(1, 2, 3) returned %d, %v.", got, err)
+	}
+}

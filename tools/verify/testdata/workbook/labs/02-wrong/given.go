@@ -1,0 +1,4 @@
+package wrong
+
+// Version is given, and out of date in the solution.
+const Version = 2

@@ -1,0 +1,29 @@
+package wrong_test
+
+import (
+	"testing"
+
+	"workbook.example/labs/02-wrong"
+	"workbook.example/tools/labtest"
+)
+
+func TestGreetingNamesWhoIsGreeted(tt *testing.T) {
+	t := labtest.Begin(tt)
+	if got, err := wrong.Greet("Ada"); err != nil || got != "Hello, Ada" {
+		t.Broken("Greet(\"Ada\") returned %q, %v.", got, err)
+	}
+}
+
+func TestNobodyIsNotGreeted(tt *testing.T) {
+	t := labtest.Begin(tt)
+	if got, err := wrong.Greet(""); err == nil {
+		t.Broken("Greet(\"\") returned %q and no error.", got)
+	}
+	if _, err := wrong.Greet("Ada"); err != nil {
+		t.Broken("Greet(\"Ada\") returned the error %v.", err)
+	}
+}
+
+func TestNobodyListsMe(tt *testing.T) {
+	labtest.Begin(tt)
+}

@@ -1,0 +1,283 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"workbook.example/tools/course"
+	"workbook.example/tools/result"
+	"workbook.example/tools/run"
+	"workbook.example/tools/sources"
+)
+
+// soon is how long the untouched lab may take to be red, built before.
+const soon = 3 * time.Second
+
+// Options say how to verify.
+type Options struct {
+	// Workers is how many sources are judged at once; one a core if zero. More
+	// would make the laws about time wait for each other.
+	Workers int
+	// Progress is told after every source that has been judged.
+	Progress func(done, total int, what string)
+}
+
+// Lab proves one lab. The error is trouble of our own; what is wrong with the
+// lab is in the report.
+func Lab(ctx context.Context, lab *course.Lab, o Options) (*Report, error) {
+	started := time.Now()
+	if o.Workers == 0 {
+		o.Workers = runtime.NumCPU()
+	}
+	r := &Report{
+		Lab:      result.Lab{Number: lab.Number, Folder: lab.Folder, Title: lab.Title},
+		Stages:   len(lab.Stages),
+		Findings: []Finding{},
+	}
+	for _, s := range lab.Stages {
+		r.Tests += len(s.Tests)
+	}
+	bugs, err := sources.Bugs(lab)
+	if err != nil {
+		r.find("bugs", "%v", err)
+	}
+	r.Bugs = len(bugs)
+	r.agree(lab, bugs)
+
+	var done atomic.Int64
+	judged := func(what string) {
+		if n := int(done.Add(1)); o.Progress != nil {
+			o.Progress(n, len(bugs)+2, what)
+		}
+	}
+	// The stubs go first and alone, because they are timed.
+	if err := r.stubs(ctx, lab); err != nil {
+		return nil, err
+	}
+	judged("stubs")
+
+	var jobs errgroup.Group
+	jobs.SetLimit(o.Workers)
+	jobs.Go(func() error {
+		defer judged("solution")
+		return r.solution(ctx, lab)
+	})
+	for _, b := range bugs {
+		jobs.Go(func() error {
+			defer judged("bug " + b.Slug)
+			return r.bug(ctx, lab, b)
+		})
+	}
+	if err := jobs.Wait(); err != nil {
+		return nil, err
+	}
+	r.sort()
+	r.Seconds = time.Since(started).Seconds()
+	return r, nil
+}
+
+// stubs proves that every stage of the lab's folder as it is fails, soon and
+// in words rather than with a crash.
+func (r *Report) stubs(ctx context.Context, lab *course.Lab) error {
+	set, err := sources.Learner(lab)
+	if err != nil {
+		return err
+	}
+	res, err := run.Run(ctx, lab, set, run.Options{})
+	if err != nil {
+		return err
+	}
+	if res.Seconds > soon.Seconds() {
+		// The first run may have had to compile the standard library.
+		if res, err = run.Run(ctx, lab, set, run.Options{}); err != nil {
+			return err
+		}
+	}
+	r.StubsSeconds = res.Seconds
+	if res.Seconds > soon.Seconds() {
+		r.find("stubs", "they take %.1f s to be red; a learner should see it within %.0f s", res.Seconds, soon.Seconds())
+	}
+	if r.notBuilt("stubs", res) {
+		return nil
+	}
+	for _, s := range res.Stages {
+		switch s.Verdict {
+		case result.Fail:
+		case result.Pass:
+			r.find("stubs", "stage %d passes with the lab's folder as it is. A stage nobody has worked on must fail; is %s untouched?", s.ID, lab.Path())
+		case result.NotRun:
+			r.notRun("stage %d: %s", s.ID, because(s))
+		default:
+			t := firstNot(s, result.Pass)
+			r.findWith(said(t), "stubs", "stage %d ends in the verdict %q (%s); a stub fails politely", s.ID, s.Verdict, t.Name)
+		}
+	}
+	return nil
+}
+
+// solution proves that the solution passes every stage.
+func (r *Report) solution(ctx context.Context, lab *course.Lab) error {
+	set, err := sources.Solution(lab)
+	if err != nil {
+		r.find("solution", "%v", err)
+		return nil
+	}
+	res, err := run.Run(ctx, lab, set, run.Options{})
+	if err != nil {
+		return err
+	}
+	r.SolutionSeconds, r.Race = res.Seconds, res.Race
+	if r.notBuilt("solution", res) {
+		return nil
+	}
+	for _, s := range res.Stages {
+		for _, t := range s.Tests {
+			switch t.Verdict {
+			case result.Pass:
+			case result.NotRun:
+				r.notRun("solution, %s: %s", t.Name, strings.TrimSpace(said(t)))
+			default:
+				r.findWith(said(t), "solution", "%s of stage %d does not pass: %s", t.Name, s.ID, t.Verdict)
+			}
+		}
+	}
+	return nil
+}
+
+// bug proves that a wrong solution is caught by the test that is there for it.
+func (r *Report) bug(ctx context.Context, lab *course.Lab, b sources.BugInfo) error {
+	where := "bug " + b.Slug
+	set, err := sources.Bug(lab, b.Slug)
+	if err != nil {
+		r.find(where, "%v", err)
+		return nil
+	}
+	var upTo []int
+	for _, s := range lab.Stages {
+		if s.ID <= b.Stage {
+			upTo = append(upTo, s.ID)
+		}
+	}
+	o := run.Options{Stages: upTo, Race: run.RaceOff}
+	if b.Race {
+		o.Race = run.RaceAuto
+	}
+	res, err := run.Run(ctx, lab, set, o)
+	if err != nil {
+		return err
+	}
+	if r.notBuilt(where, res) {
+		return nil
+	}
+	if b.Race && !res.Race {
+		r.notRun("%s: only the race detector can catch it, and there is no C compiler", where)
+		return nil
+	}
+	if r.caught(where, b, res) {
+		r.mu.Lock()
+		r.Caught++
+		r.mu.Unlock()
+	}
+	return nil
+}
+
+// caught judges the run of a bug.
+func (r *Report) caught(where string, b sources.BugInfo, res *result.Result) bool {
+	ok := true
+	for _, s := range res.Stages {
+		if s.ID < b.Stage && s.Verdict != result.Pass && s.Verdict != result.NotRun {
+			t := firstNot(s, result.Pass)
+			r.findWith(said(t), where, "it is of stage %d, but stage %d fails already (%s)", b.Stage, s.ID, t.Name)
+			ok = false
+		}
+	}
+	var t result.Test
+	var instead []string
+	for _, s := range res.Stages {
+		for _, other := range s.Tests {
+			switch {
+			case other.Name == b.CaughtBy:
+				t = other
+			case s.ID == b.Stage && other.Verdict != result.Pass && other.Verdict != result.NotRun:
+				instead = append(instead, other.Name)
+			}
+		}
+	}
+	switch t.Verdict {
+	case result.Fail, result.Error:
+		if text := saw(t); !strings.Contains(text, b.Says) {
+			r.findWith(text, where, "%s catches it, but does not say %q", t.Name, b.Says)
+			return false
+		}
+		return ok
+	case result.NotRun:
+		r.notRun("%s: %s cannot be run here", where, b.CaughtBy)
+		return false
+	case result.Pass:
+		if len(instead) > 0 {
+			r.find(where, "%s passes; it was caught by %s instead", b.CaughtBy, strings.Join(instead, ", "))
+		} else {
+			r.find(where, "it was not caught: %s passes, and so does the rest of stage %d", b.CaughtBy, b.Stage)
+		}
+		return false
+	default:
+		r.findWith(said(t), where, "%s has the verdict %q", b.CaughtBy, t.Verdict)
+		return false
+	}
+}
+
+// notBuilt reports, and finds, that nothing could be run.
+func (r *Report) notBuilt(where string, res *result.Result) bool {
+	if res.Build == nil {
+		return false
+	}
+	r.findWith(res.Build.Detail, where, "it does not compile")
+	return true
+}
+
+func (r *Report) notRun(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.NotRun = append(r.NotRun, fmt.Sprintf("lab %d, ", r.Lab.Number)+fmt.Sprintf(format, args...))
+}
+
+// firstNot is the first test of a stage whose verdict is another.
+func firstNot(s result.Stage, v result.Verdict) result.Test {
+	for _, t := range s.Tests {
+		if t.Verdict != v {
+			return t
+		}
+	}
+	return result.Test{Name: "no test", Verdict: s.Verdict}
+}
+
+// said is all that a test said.
+func said(t result.Test) string {
+	if t.Failure == nil {
+		return ""
+	}
+	return t.Failure.Text()
+}
+
+// saw is what a test said about this run. Its law and the reason for it are
+// left out: they are said whatever happens, so they prove nothing.
+func saw(t result.Test) string {
+	if t.Failure == nil {
+		return ""
+	}
+	return result.Failure{Seen: t.Failure.Seen, Ladder: t.Failure.Ladder, Detail: t.Failure.Detail}.Text()
+}
+
+// because is why a stage was not run.
+func because(s result.Stage) string {
+	if t := firstNot(s, result.Pass); t.Failure != nil {
+		return t.Failure.Seen
+	}
+	return "not run"
+}

@@ -1,0 +1,81 @@
+package verify_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"workbook.example/tools/course"
+	"workbook.example/tools/verify"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// proof verifies a lab of the workbook in testdata and compares what is said
+// with a golden file.
+func proof(t *testing.T, lab string) *verify.Report {
+	t.Helper()
+	workbook, err := course.Open(filepath.Join("testdata", "workbook"))
+	require.NoError(t, err)
+	which, err := workbook.Lab(lab)
+	require.NoError(t, err)
+	report, err := verify.Lab(t.Context(), which, verify.Options{})
+	require.NoError(t, err)
+	require.Positive(t, report.Seconds)
+
+	var out bytes.Buffer
+	require.NoError(t, report.Write(&out))
+	got := steady(out.Bytes())
+	golden := filepath.Join("testdata", lab+".golden")
+	if *update {
+		require.NoError(t, os.WriteFile(golden, got, 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got))
+	return report
+}
+
+var temporary = regexp.MustCompile(`\S*/workbook-\d+/`)
+
+// steady replaces what differs from run to run.
+func steady(text []byte) []byte {
+	return temporary.ReplaceAll(text, []byte("TMP/"))
+}
+
+func TestALabThatIsRightIsProven(t *testing.T) {
+	report := proof(t, "right")
+	require.True(t, report.OK())
+	require.Empty(t, report.Findings)
+	require.Equal(t, "lab 1: 2 stages, 3 tests, 6 bugs, all caught", report.String())
+}
+
+func TestEverythingThatIsWrongIsFound(t *testing.T) {
+	report := proof(t, "wrong")
+	require.False(t, report.OK())
+	require.Equal(t, "lab 2: 2 stages, 4 tests, 8 bugs, 8 not caught; 33 findings above", report.String())
+}
+
+func TestProgressReachesItsTotal(t *testing.T) {
+	workbook, err := course.Open(filepath.Join("testdata", "workbook"))
+	require.NoError(t, err)
+	lab, err := workbook.Lab("right")
+	require.NoError(t, err)
+	var mu sync.Mutex
+	seen := map[int]string{}
+	_, err = verify.Lab(t.Context(), lab, verify.Options{Progress: func(done, total int, what string) {
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, 8, total)
+		seen[done] = what
+	}})
+	require.NoError(t, err)
+	require.Len(t, seen, 8)
+	require.Equal(t, "stubs", seen[1])
+}
