@@ -90,11 +90,6 @@ func Parse(dump []byte, scope Scope) Report {
 		in = io.MultiReader(bytes.NewReader(rest), in)
 	}
 	r.Panic = lastPanic(around.String())
-	if r.Panic == "" {
-		for i := range r.Goroutines {
-			r.Goroutines[i].Crashed = false
-		}
-	}
 	r.Goroutines = group(r.Goroutines)
 	return r
 }
@@ -118,7 +113,7 @@ func lastPanic(text string) string {
 func (s Scope) goroutines(snapshot *stack.Snapshot) []Goroutine {
 	var mine []Goroutine
 	for _, g := range snapshot.Goroutines {
-		out := Goroutine{Count: 1, Crashed: g.First}
+		out := Goroutine{Count: 1}
 		if len(g.CreatedBy.Calls) > 0 {
 			creator := g.CreatedBy.Calls[0]
 			if s.judges(creator) {
@@ -130,6 +125,7 @@ func (s Scope) goroutines(snapshot *stack.Snapshot) []Goroutine {
 		case at >= 0:
 			out.Func, out.At = funcName(g.Stack.Calls[at]), s.place(g.Stack.Calls[at])
 			out.Doing = doing(g.State, g.Stack.Calls[:at])
+			out.Crashed = slices.ContainsFunc(g.Stack.Calls[:at], crashes)
 		case out.Creator != "":
 			// `go wg.Wait()` has no line of the learner's on its stack.
 			out.Func, out.At = out.Creator, out.CreatedAt
@@ -143,6 +139,12 @@ func (s Scope) goroutines(snapshot *stack.Snapshot) []Goroutine {
 		mine = append(mine, out)
 	}
 	return mine
+}
+
+// crashes reports whether a call is the runtime on its way out of a panic or a
+// fatal error.
+func crashes(c stack.Call) bool {
+	return slices.Contains([]string{"panic", "runtime.gopanic", "runtime.fatal", "runtime.throw"}, c.Func.Complete)
 }
 
 func (s Scope) race(snapshot *stack.Snapshot) Race {

@@ -1,0 +1,111 @@
+package labtest
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"workbook.example/tools/result"
+)
+
+// baseline is what there was before the judged code did anything.
+type baseline struct {
+	goroutines goleak.Option
+	files      map[string]string // open descriptors, by what they are
+}
+
+func measure() baseline {
+	return baseline{goroutines: goleak.IgnoreCurrent(), files: openFiles()}
+}
+
+// gcLimit is how much memory may be in use before the garbage collector runs
+// in a test that looks for leaks.
+const gcLimit = 512 << 20
+
+// NoLeaks says that at the end of the test, after its other cleanups, nothing
+// may be left of what was started since Begin: no goroutine, and on Linux no
+// open socket, file or pipe. (Elsewhere descriptors are not counted.) What is
+// still ending has Patience to do so.
+//
+// From here to the end of the test the garbage collector is off, because it
+// closes connections that nothing refers to any more: whether a forgotten one
+// is found must not depend on it.
+func (t *T) NoLeaks() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.noLeaks {
+		return
+	}
+	t.noLeaks = true
+	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(gcLimit)
+	t.Cleanup(func() {
+		debug.SetMemoryLimit(limit)
+		debug.SetGCPercent(percent)
+	})
+}
+
+// checkLeaks is the last thing in a test that holds so far.
+func (t *T) checkLeaks() {
+	t.mu.Lock()
+	wanted, before := t.noLeaks && t.verdict == result.Pass, t.baseline
+	t.mu.Unlock()
+	if !wanted || t.T.Failed() {
+		return
+	}
+	end := time.Now().Add(Patience)
+	err := goleak.Find(before.goroutines)
+	for ; err != nil && time.Now().Before(end); err = goleak.Find(before.goroutines) {
+	}
+	if err != nil {
+		t.leaked(leftGoroutines(err))
+		return
+	}
+	left := before.left()
+	for ; len(left) > 0 && time.Now().Before(end); left = before.left() {
+		time.Sleep(5 * time.Millisecond) // nothing announces that a descriptor was closed
+	}
+	if len(left) > 0 {
+		t.leaked(result.Failure{
+			Seen:   fmt.Sprintf(saidOpen, len(left), plural(len(left))),
+			Detail: strings.Join(left, "\n"),
+		})
+	}
+}
+
+func (t *T) leaked(f result.Failure) {
+	f.Kind = result.KindLeak
+	t.record(result.Fail, f)
+}
+
+// leftGoroutines reads what goleak found.
+func leftGoroutines(err error) result.Failure {
+	dead := examine([]byte(err.Error()), "")
+	count := 0
+	var look []string
+	for _, g := range dead.Goroutines {
+		count += g.Count
+		look = append(look, g.At.String())
+		if g.Creator != "" {
+			look = append(look, g.CreatedAt.String())
+		}
+	}
+	if count == 0 {
+		// Nothing of the judged code itself: a timer, a library.
+		return result.Failure{Seen: saidForeign, Detail: err.Error()}
+	}
+	return result.Failure{Seen: fmt.Sprintf(saidLeft, count, plural(count)), Detail: dead.String(), Look: look}
+}
+
+// left describes the descriptors that are open now and were not before.
+func (b baseline) left() []string {
+	var left []string
+	for file, what := range openFiles() {
+		if _, was := b.files[file]; !was {
+			left = append(left, what)
+		}
+	}
+	return left
+}

@@ -1,0 +1,143 @@
+package labtest
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Everything that a learner reads of this package is in this file, except what
+// package postmortem says about goroutines.
+
+// Participants, values and parts of sentences.
+const (
+	wordServer   = "server"
+	wordMessage  = "a message"
+	wordFrames   = "%d lines"
+	wordAny      = "anything"
+	wordNonEmpty = "something not empty"
+	wordAbsent   = "absent"
+	wordFitting  = "what the law asks for"
+	wordEOF      = "the connection was closed (EOF)"
+	wordFIN      = "the end of the connection (FIN)"
+	wordRST      = "a reset of the connection (RST)"
+	wordEnd      = "the end of the connection"
+	wordSocket   = "a socket"
+	wordSkipped  = "This test skipped itself."
+)
+
+// Sentences about what happened.
+const (
+	saidNothing     = "This test failed and did not say why."
+	saidNoEnd       = "The test was not over after %s: something waits for ever, or never stops computing."
+	saidNever       = "%s did not happen within %s."
+	saidNoReturn    = "%s did not return within %s."
+	saidPanic       = "%s panicked: %v"
+	saidGoexit      = "%s ended the goroutine that called it (runtime.Goexit)."
+	saidStuck       = "Everybody waits, and no timer is left that could wake anybody."
+	saidLeftBehind  = "The connection is over, and goroutines of it still wait, for ever."
+	saidGate        = "%s must pass before this can be judged:\n%v"
+	saidProbePanic  = "it panicked: %v\n%v"
+	saidProbeHang   = "it did not end within %s\n%v"
+	saidNoDial      = "%s could not connect to the %s: %v."
+	saidNoClient    = "The %s did not connect to %s within %s."
+	saidNoReader    = "The %s did not read what %s sent (%s) for %s."
+	saidSendReset   = "The %s had ended the connection before %s could send %s."
+	saidSendFailed  = "%s could not send %s: %v."
+	saidOther       = "%s was sent %s; expected %s."
+	saidNotNothing  = "%s was sent %s; expected nothing."
+	saidNotObject   = "%s was sent %s, which is not a JSON object; expected %s."
+	saidLongLine    = "%s was sent more than 4 MiB without a line end (LF)."
+	saidNothingCame = "%s waited %s for %s and got nothing."
+	saidPart        = "%s waited %s for %s and got %d bytes without a line end (LF): %s."
+	saidEnded       = "%s before %s got %s."
+	saidNotOpen     = "%s while %s expected it to stay open."
+	saidOtherEnd    = "%s; %s expected %s."
+	saidCutFrame    = "%s in the middle of a frame: %s had got %s without its line end (LF)."
+	saidClosed      = "The %s closed the connection (EOF)"
+	saidReset       = "The %s reset the connection (RST)"
+	saidLost        = "The connection was lost (%v)"
+	saidLeft        = "%d goroutine%s of your code still there after the test."
+	saidForeign     = "A goroutine was started during the test and is still there."
+	saidOpen        = "%d descriptor%s still open after the test."
+)
+
+// What stands in the conversation as it is drawn.
+const (
+	labelFIN      = "FIN (no more to come)"
+	labelClose    = "FIN (closed)"
+	labelRST      = "RST (connection reset)"
+	labelStopped  = "stops reading"
+	labelSilence  = "nothing for %s"
+	labelBytewise = "%s, byte by byte"
+	labelTogether = "%s, in one write"
+	labelLong     = "%s… %d bytes"
+
+	labelListener   = "a listener on %s"
+	labelConnection = "a connection %s → %s"
+	labelSocket     = "a socket bound to %s"
+
+	labelStalls  = "%s passes nothing on"
+	labelResumes = "%s passes bytes on again"
+	labelCuts    = "%s ends all connections (FIN)"
+	labelResets  = "%s resets all connections (RST)"
+
+	markExpected = "expected %s"
+	markNothing  = "expected nothing"
+	markOpen     = "expected to stay open"
+	markWhole    = "not a whole frame"
+	markRead     = "expected to read %s"
+)
+
+// What a proxy does after so many bytes in a direction.
+var (
+	labelAfter = map[breakage]string{
+		stall: "%s passes nothing on after %d bytes to the %s",
+		cut:   "%s ends the connection (FIN) after %d bytes to the %s",
+		reset: "%s resets the connection (RST) after %d bytes to the %s",
+	}
+	labelDirection = map[Direction]string{ToServer: "server", ToClient: "client"}
+)
+
+// What an author or a runner did wrong.
+const badSeed = "labtest: %s is %q; expected a number from 0 to 18446744073709551615\n"
+
+func plural(n int) string {
+	if n == 1 {
+		return " is"
+	}
+	return "s are"
+}
+
+// line is what was printed by way of Sprintln, as a line.
+func line(s string) string { return strings.TrimSuffix(s, "\n") }
+
+func indent(s string) string {
+	return "    " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n    ") + "\n"
+}
+
+// section matches the beginning of a part of what testify says.
+var section = regexp.MustCompile(`^\t(Error Trace|Error|Test|Messages):\s*\t(.*)$`)
+
+// plain takes out of what testify says what a learner can do without: the trace
+// and the name of the test.
+func plain(said string) string {
+	said = strings.Trim(said, "\n")
+	if !strings.HasPrefix(said, "\tError Trace:") {
+		return said
+	}
+	var out []string
+	keep := false
+	for text := range strings.Lines(said) {
+		text = strings.TrimRight(text, "\n")
+		if m := section.FindStringSubmatch(text); m != nil {
+			keep = m[1] == "Error" || m[1] == "Messages"
+			text = m[2]
+		} else {
+			text = strings.TrimPrefix(strings.TrimPrefix(text, "\t            \t"), "\t")
+		}
+		if keep {
+			out = append(out, strings.TrimRight(text, " "))
+		}
+	}
+	return strings.Join(out, "\n")
+}
