@@ -1,0 +1,66 @@
+package run
+
+import (
+	"fmt"
+
+	"workbook.example/tools/result"
+)
+
+// What a person reads of this package is in this file, to be proof-read and
+// translated.
+const (
+	noGo = "the go command is not there: install Go from https://go.dev/dl and open a new terminal"
+
+	seenNoCompileOne = "Your code does not compile yet, because of one mistake."
+	seenNoCompile    = "Your code does not compile yet. The compiler found %d mistakes; the first one may have caused the others."
+	seenNoBuild      = "Your code does not build. The go command says why:"
+	seenFilesMissing = "The code does not compile, and in %s there is no %s."
+	seenRenamed      = "The tests use %s, and your package has no %s. Was it renamed or removed?"
+	seenRenamedMany  = "The tests use %s, which your package does not have. Were they renamed or removed?"
+	seenSignature    = "Your package compiles, but the tests do not compile against it: they use something in another way than you declare it."
+	seenTestsEdited  = "The tests do not compile, and they are not as the course gives them: see %s."
+	whySignatures    = "Inside, everything is yours to change; the names and signatures that the stubs came with are what the laws are checked through."
+
+	seenPanic    = "The code panicked: %s."
+	seenExit     = "The code ended the whole process with status %d in the middle of the test."
+	seenSignal   = "The process ended with the signal %v in the middle of the test."
+	seenKilled   = "The process was killed from outside in the middle of the test. Most often that means that it used up the memory."
+	seenMemory   = "The code used up all the memory that there is."
+	seenHang     = "For a long time no test began or ended, so the process was asked what it is doing, and ended."
+	seenDeadlock = "All goroutines wait for each other, and nothing can ever happen again."
+	seenRace     = "Two goroutines use the same memory at the same time, and at least one of them writes."
+	afterItsEnd  = "After the test had ended, something that it had started went on. "
+
+	failedSilently = "The test failed without saying why."
+	seenSilent     = "%s ran and gave no verdict."
+	seenGone       = "%s is not in the lab's folder any more."
+	whyGone        = "A law that is not checked counts as broken. This brings it back:"
+
+	restoreByHand     = "git log --oneline -- %s   # find the last commit that had it, then: git restore --source=COMMIT …"
+	restoreWithoutGit = "copy the missing _test.go file again from the course into %s"
+
+	linesLeftOut = "… %d lines left out …"
+
+	noteDeleted = "%s is missing. `git restore %s` brings it back."
+	noteEdited  = "%s is not as the course gives it. `git restore %s` brings the original back; your changes to it are lost then."
+	noteBrokenC = "The race detector did not watch: the C compiler that it needs does not work here."
+)
+
+// whyKind says why something matters that is no lab's law.
+var whyKind = map[result.Kind]string{
+	result.KindPanic: "A panic in any goroutine ends the whole program, with everybody who is connected to it.",
+	result.KindExit:  "A package returns its errors. Only main may decide that the program ends.",
+	result.KindRace:  "The outcome of a race is undefined: it works on your machine today, and loses a message tomorrow.",
+}
+
+// lackOfC says that there is no C compiler and how to get one.
+func lackOfC(name, goos string) string {
+	remedy := "install gcc"
+	switch goos {
+	case "linux":
+		remedy = "install it, e.g. `sudo apt install gcc`"
+	case "windows":
+		remedy = "install it with MSYS2, or work in WSL"
+	}
+	return fmt.Sprintf("it needs a C compiler and there is no %s; %s", name, remedy)
+}
