@@ -1,0 +1,72 @@
+package report
+
+import (
+	"fmt"
+
+	"workbook.example/tools/course"
+	"workbook.example/tools/result"
+)
+
+// What a person reads of this package is in this file, to be proof-read and
+// translated.
+const (
+	printed     = "it printed"
+	leftOut     = "… %d lines left out …"
+	moreBlocked = "%s for an earlier stage"
+	hintOf      = "hint %d of %d"
+	noHints     = "no hints"
+	allPass     = "All %s."
+	notRunHere  = "%s cannot be run here: %s"
+	remedyFor   = "To change that: %s"
+	notIsolated = "The code ran without a network of its own: %s."
+)
+
+// plural counts things: "1 stage", "3 stages".
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+func title(r *result.Result) string {
+	t := fmt.Sprintf("Lab %d · %s", r.Lab.Number, r.Lab.Title)
+	switch r.Source.Kind {
+	case "solution":
+		t += " · the solution"
+	case "bug":
+		t += " · bug " + r.Source.Name
+	case "folder":
+		t += " · " + harmless(r.Source.Name)
+	}
+	return t
+}
+
+func score(r *result.Result) string {
+	return fmt.Sprintf("%d of %s", r.Passed(), plural(len(r.Stages), "stage"))
+}
+
+func points(p result.Points) string {
+	s := fmt.Sprintf("%d of %s", p.Core, plural(p.CoreMax, "point"))
+	if p.ExtraMax > 0 {
+		s += fmt.Sprintf(", %d of %d extra", p.Extra, p.ExtraMax)
+	}
+	return s
+}
+
+// Next says what to do now that everything that was asked for passes.
+func Next(c *course.Course, lab *course.Lab, r *result.Result) string {
+	last := r.Stages[len(r.Stages)-1].ID
+	if len(r.Stages) < len(lab.Stages) {
+		if last < len(lab.Stages) {
+			return fmt.Sprintf("make test-lab %d STAGE=%d", lab.Number, last+1)
+		}
+		return fmt.Sprintf("make test-lab %d", lab.Number)
+	}
+	for _, l := range c.Labs {
+		if l.Number > lab.Number {
+			return fmt.Sprintf("make test-lab %d", l.Number)
+		}
+	}
+	return fmt.Sprintf("make run-lab %d   # try by hand what you have built", lab.Number)
+}
