@@ -3,22 +3,32 @@ package labtest
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"workbook.example/tools/result"
 )
+
+// afterwards is the fake time for goroutines that end by themselves, at the
+// next tick of some timer.
+const afterwards = time.Hour
 
 // FakeTime calls f on fake time (testing/synctest): time stands still while
 // anybody works, and jumps to the next timer when everybody waits, so that an
 // hour costs nothing and is exact. Connections must be in memory (net.Pipe):
 // waiting on a real socket does not count as waiting.
 //
-// f must not use t; it leaves what it saw for the caller to judge. When f has
-// returned, or cannot go on, and goroutines that it started wait for ever, the
-// law is broken and the learner reads which of them waits where.
+// f must not use t; it leaves what it saw for the caller to judge. What f
+// started has an hour of fake time to end after f has. When f cannot go on, or
+// goroutines are left then, the law is broken and the learner reads which of
+// them waits where.
 func (t *T) FakeTime(f func()) {
 	t.Helper()
 	over := false
-	stuck, stacks := inBubble(t.T, func() { f(); over = true })
+	stuck, stacks := inBubble(t.T, func() {
+		f()
+		over = true
+		time.Sleep(afterwards)
+	})
 	if stuck == nil {
 		return
 	}
