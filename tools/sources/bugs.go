@@ -2,6 +2,7 @@ package sources
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -25,23 +26,27 @@ type BugInfo struct {
 	CaughtBy string   `json:"caught_by"`      // the test that must fail
 	Says     string   `json:"says"`           // what the test's message must contain
 	Seed     []string `json:"seed,omitempty"` // the defects of the seed that it stands for
+	Race     bool     `json:"race,omitempty"` // only the race detector can catch it
 }
 
-// Bugs reads the headers of all the bugs of a lab, by slug.
+// Bugs reads the headers of all the bugs of a lab, by slug. The error names
+// every patch that cannot be read; the others are returned beside it.
 func Bugs(lab *course.Lab) ([]BugInfo, error) {
 	patches, err := filepath.Glob(filepath.Join(solutionDir(lab), "bugs", "*.patch"))
 	if err != nil {
 		return nil, err
 	}
 	var bugs []BugInfo
+	var wrong []error
 	for _, patch := range patches {
 		info, _, err := parseBug(lab, patch)
 		if err != nil {
-			return nil, err
+			wrong = append(wrong, err)
+			continue
 		}
 		bugs = append(bugs, info)
 	}
-	return bugs, nil
+	return bugs, errors.Join(wrong...)
 }
 
 // Bug is the solution, made wrong by the patch that slug names.
@@ -140,8 +145,13 @@ func parseHeader(lab *course.Lab, header string) (BugInfo, error) {
 			for row := range strings.SplitSeq(value, ",") {
 				info.Seed = append(info.Seed, strings.TrimSpace(row))
 			}
+		case "Race":
+			if value != "yes" {
+				return info, fmt.Errorf("Race: say yes, or leave the line out")
+			}
+			info.Race = true
 		default:
-			return info, fmt.Errorf("the header has an unknown key %q (it knows Bug, Stage, Caught-by, Says, Seed)", key)
+			return info, fmt.Errorf("the header has an unknown key %q (it knows Bug, Stage, Caught-by, Says, Seed, Race)", key)
 		}
 	}
 	stage, err := lab.Stage(info.Stage)
