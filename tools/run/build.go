@@ -83,10 +83,12 @@ func Build(ctx context.Context, lab *course.Lab, set *sources.Set, opts Options)
 	b.changes = <-changed
 	b.result.Notes = append(b.result.Notes, b.changes.notes()...)
 
-	if err != nil && race && opts.Race != RaceOn && brokenC(out) {
-		b.race, b.result.Race = false, false
-		b.result.Notes = append(b.result.Notes, noteBrokenC)
-		out, err = b.compile(ctx)
+	if err != nil && opts.Race != RaceOn && brokenC(out) {
+		if race {
+			b.race, b.result.Race = false, false
+			b.result.Notes = append(b.result.Notes, noteBrokenC)
+		}
+		out, err = b.compile(ctx, "CGO_ENABLED=0")
 	}
 	if err == nil {
 		return b, nil
@@ -103,7 +105,7 @@ func Build(ctx context.Context, lab *course.Lab, set *sources.Set, opts Options)
 
 // compile makes the test binary. It runs in the workbook's root, so that the
 // compiler's paths are those of the workbook.
-func (b *Binary) compile(ctx context.Context) ([]byte, error) {
+func (b *Binary) compile(ctx context.Context, env ...string) ([]byte, error) {
 	// Vet's opinion is not a law of the lab; `go vet` is there to ask for it.
 	// Without symbols the linker is quicker; stacks do not need them.
 	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", b.exe}
@@ -115,7 +117,7 @@ func (b *Binary) compile(ctx context.Context) ([]byte, error) {
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, "./"+b.lab.Path())...)
 	cmd.Dir = b.lab.Root
-	cmd.Env = goEnv(b.lab)
+	cmd.Env = append(goEnv(b.lab), env...)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		// A package without a test file builds nothing, and says so kindly.

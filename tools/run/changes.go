@@ -59,11 +59,9 @@ func guarded(below string) bool {
 	return strings.HasSuffix(below, "_test.go") || course.IsCode(below) || below == "go.mod" || below == "lab.toml"
 }
 
+// notes are about edited files only: of a deleted one, the verdicts speak.
 func (c changes) notes() []string {
 	var notes []string
-	for _, file := range c.deleted {
-		notes = append(notes, fmt.Sprintf(noteDeleted, file, file))
-	}
 	for _, file := range c.edited {
 		notes = append(notes, fmt.Sprintf(noteEdited, file, file))
 	}

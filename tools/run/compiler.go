@@ -14,19 +14,29 @@ import (
 var position = regexp.MustCompile(`(?m)^((?:[^\s:]+/)?[^\s:/]+\.go):(\d+)(?::\d+)?: (.*)$`)
 
 // unplaced are what the go command says about the code without naming a line.
-var unplaced = []string{"found packages ", "no Go files in", "no non-test Go files in", "import cycle", "build constraints exclude all Go files", "no test files"}
+var unplaced = []string{"found packages ", "no Go files in", "no non-test Go files in", "import cycle", "build constraints exclude all Go files"}
 
 // What the compiler says in a test about a name that the package should have.
 var (
-	undefinedName   = regexp.MustCompile(`undefined: \w+\.(\w+)`)
-	undefinedMethod = regexp.MustCompile(`undefined \(type \*?(?:\w+\.)?(\w+)(?:\[.*\])? has no field or method (\w+)`)
+	undefinedName   = regexp.MustCompile(`undefined: (\w+)\.(\w+)`)
+	undefinedMethod = regexp.MustCompile(`undefined \(type \*?(?:(\w+)\.)?(\w+)(?:\[.*\])? has no field or method (\w+)`)
 )
 
 // explain makes a failure of what the go command said. It is not to blame on
 // the code if nothing that was said is about code.
 func (b *Binary) explain(out []byte) (f result.Failure, blame bool) {
 	text := b.compilerText(out)
+	if strings.Contains(text, "no test files") {
+		return result.Failure{
+			Kind: result.KindMissing, Seen: seenAllGone, Why: whyGone,
+			Detail: b.changes.restore(b.lab.Path()),
+			Again:  fmt.Sprintf("make test-lab %d", b.lab.Number),
+		}, true
+	}
 	errors := position.FindAllStringSubmatch(text, -1)
+	errors = slices.DeleteFunc(errors, func(e []string) bool {
+		return !strings.HasPrefix(e[1], b.placed.Shown+"/") && !strings.HasPrefix(e[1], b.lab.Path()+"/")
+	})
 	if len(errors) == 0 && !slices.ContainsFunc(unplaced, func(s string) bool { return strings.Contains(text, s) }) {
 		return result.Failure{}, false
 	}
@@ -70,16 +80,20 @@ func (b *Binary) mismatch(errors [][]string) string {
 	var gone []string
 	for _, e := range errors {
 		name := ""
-		if m := undefinedName.FindStringSubmatch(e[3]); m != nil {
-			name = m[1]
-		} else if m := undefinedMethod.FindStringSubmatch(e[3]); m != nil {
-			name = m[1] + "." + m[2]
+		if m := undefinedName.FindStringSubmatch(e[3]); m != nil && m[1] == b.lab.Package {
+			name = m[2]
+		} else if m := undefinedMethod.FindStringSubmatch(e[3]); m != nil && m[1] == b.lab.Package {
+			name = m[2] + "." + m[3]
+		} else if m != nil && m[1] == "" {
+			name = m[3] // a type of the tests that embeds one of the package
 		}
 		if name != "" && !slices.Contains(gone, name) {
 			gone = append(gone, name)
 		}
 	}
 	switch {
+	case len(b.changes.deleted) > 0:
+		return fmt.Sprintf(seenTestsDeleted, list(b.changes.deleted), b.changes.restore(b.lab.Path()))
 	case len(b.changes.edited) > 0:
 		return fmt.Sprintf(seenTestsEdited, list(b.changes.edited))
 	case len(gone) == 1:

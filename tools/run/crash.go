@@ -31,7 +31,7 @@ func (b *Binary) autopsy(end *ended) result.Failure {
 	case end.hung:
 		return result.Failure{Kind: result.KindHang, Seen: seenHang, Detail: report.String(), Look: places(report)}
 	case panicked && strings.HasPrefix(report.Panic, "unexpected call to os.Exit(0)"):
-		return result.Failure{Kind: result.KindExit, Seen: fmt.Sprintf(seenExit, 0), Look: slices.Concat(places(report), b.exits())}
+		return result.Failure{Kind: result.KindExit, Seen: fmt.Sprintf(seenExit, 0), Look: places(report)}
 	case panicked && strings.HasPrefix(report.Panic, "all goroutines are asleep"):
 		return result.Failure{Kind: result.KindHang, Seen: seenDeadlock, Detail: report.String(), Look: places(report)}
 	case panicked && strings.Contains(end.dump, "out of memory"):

@@ -72,6 +72,7 @@ func Run(ctx context.Context, lab *course.Lab, set *sources.Set, opts Options) (
 	switch {
 	case errors.As(err, &broken):
 		r := broken.Result
+		r.Build = &broken.Failure
 		r.Stages = unjudged(stages, broken.Failure)
 		return finish(r, started), nil
 	case err != nil:

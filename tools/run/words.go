@@ -18,6 +18,7 @@ const (
 	seenRenamed      = "The tests use %s, and your package has no %s. Was it renamed or removed?"
 	seenRenamedMany  = "The tests use %s, which your package does not have. Were they renamed or removed?"
 	seenSignature    = "Your package compiles, but the tests do not compile against it: they use something in another way than you declare it."
+	seenTestsDeleted = "The tests do not compile, because %s is missing. This brings it back: %s"
 	seenTestsEdited  = "The tests do not compile, and they are not as the course gives them: see %s."
 	whySignatures    = "Inside, everything is yours to change; the names and signatures that the stubs came with are what the laws are checked through."
 
@@ -34,6 +35,7 @@ const (
 	failedSilently = "The test failed without saying why."
 	seenSilent     = "%s ran and gave no verdict."
 	seenGone       = "%s is not in the lab's folder any more."
+	seenAllGone    = "None of the lab's tests is in its folder any more."
 	whyGone        = "A law that is not checked counts as broken. This brings it back:"
 
 	restoreByHand     = "git log --oneline -- %s   # find the last commit that had it, then: git restore --source=COMMIT …"
@@ -41,7 +43,6 @@ const (
 
 	linesLeftOut = "… %d lines left out …"
 
-	noteDeleted = "%s is missing. `git restore %s` brings it back."
 	noteEdited  = "%s is not as the course gives it. `git restore %s` brings the original back; your changes to it are lost then."
 	noteBrokenC = "The race detector did not watch: the C compiler that it needs does not work here."
 )

@@ -95,6 +95,7 @@ A lab is named by its number (2), its folder (02-tcp-server) or its short name
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v; `lab help %s` shows what it takes", err, cmd.Name())
 	})

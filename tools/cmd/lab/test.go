@@ -175,10 +175,10 @@ func (v *testVerb) talk() io.Writer {
 
 // finish writes the files that were asked for and says whether all passes.
 func (v *testVerb) finish(results ...*result.Result) error {
-	if err := write(v.json, results, report.JSON); err != nil {
+	if err := write(v.json, func(w io.Writer) error { return report.JSON(w, results...) }); err != nil {
 		return err
 	}
-	if err := write(v.junit, results, report.JUnit); err != nil {
+	if err := write(v.junit, func(w io.Writer) error { return report.JUnit(w, results...) }); err != nil {
 		return err
 	}
 	verdict := result.Pass
@@ -195,17 +195,19 @@ func (v *testVerb) finish(results ...*result.Result) error {
 	}
 }
 
-func write(file string, results []*result.Result, format func(io.Writer, ...*result.Result) error) (err error) {
+// write writes a file that was asked for; none if its name is empty, standard
+// output if it is a hyphen.
+func write(file string, content func(io.Writer) error) (err error) {
 	switch file {
 	case "":
 		return nil
 	case "-":
-		return format(os.Stdout, results...)
+		return content(os.Stdout)
 	}
 	f, err := os.Create(file)
 	if err != nil {
 		return usagef("%v", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return format(f, results...)
+	return content(f)
 }

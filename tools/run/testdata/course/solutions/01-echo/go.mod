@@ -1,0 +1,3 @@
+module workbook.example/solutions/01-echo
+
+go 1.26

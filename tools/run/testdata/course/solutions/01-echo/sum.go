@@ -1,0 +1,6 @@
+package echo
+
+// Sum adds two numbers.
+func Sum(a, b int) int {
+	return a + b
+}
