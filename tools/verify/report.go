@@ -2,6 +2,7 @@ package verify
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -79,6 +80,14 @@ func (r *Report) Write(w io.Writer) error {
 	}
 	_, err := fmt.Fprintln(w, r)
 	return err
+}
+
+// JSON writes reports for programs, as an array.
+func JSON(w io.Writer, reports []*Report) error {
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", "  ")
+	return out.Encode(reports)
 }
 
 // sort puts the findings into an order that does not depend on which bug was

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,7 +24,7 @@ type Options struct {
 	// Workers is how many sources are judged at once; one a core if zero. More
 	// would make the laws about time wait for each other.
 	Workers int
-	// Progress is told after every source that has been judged.
+	// Progress is told after every source that has been judged, one at a time.
 	Progress func(done, total int, what string)
 }
 
@@ -45,15 +45,18 @@ func Lab(ctx context.Context, lab *course.Lab, o Options) (*Report, error) {
 	}
 	bugs, err := sources.Bugs(lab)
 	if err != nil {
-		r.find("bugs", "%v", err)
+		r.findWith(err.Error(), "bugs", "their patches cannot all be read")
 	}
 	r.Bugs = len(bugs)
 	r.agree(lab, bugs)
 
-	var done atomic.Int64
+	var mu sync.Mutex
+	done := 0
 	judged := func(what string) {
-		if n := int(done.Add(1)); o.Progress != nil {
-			o.Progress(n, len(bugs)+2, what)
+		mu.Lock()
+		defer mu.Unlock()
+		if done++; o.Progress != nil {
+			o.Progress(done, len(bugs)+2, what)
 		}
 	}
 	// The stubs go first and alone, because they are timed.
@@ -115,7 +118,7 @@ func (r *Report) stubs(ctx context.Context, lab *course.Lab) error {
 			r.notRun("stage %d: %s", s.ID, because(s))
 		default:
 			t := firstNot(s, result.Pass)
-			r.findWith(said(t), "stubs", "stage %d ends in the verdict %q (%s); a stub fails politely", s.ID, s.Verdict, t.Name)
+			r.findWith(saw(t), "stubs", "stage %d ends in the verdict %q (%s); a stub fails politely", s.ID, s.Verdict, t.Name)
 		}
 	}
 	return nil
@@ -141,9 +144,9 @@ func (r *Report) solution(ctx context.Context, lab *course.Lab) error {
 			switch t.Verdict {
 			case result.Pass:
 			case result.NotRun:
-				r.notRun("solution, %s: %s", t.Name, strings.TrimSpace(said(t)))
+				r.notRun("solution, %s: %s", t.Name, strings.TrimSpace(saw(t)))
 			default:
-				r.findWith(said(t), "solution", "%s of stage %d does not pass: %s", t.Name, s.ID, t.Verdict)
+				r.findWith(saw(t), "solution", "%s of stage %d does not pass: %s", t.Name, s.ID, t.Verdict)
 			}
 		}
 	}
@@ -155,7 +158,7 @@ func (r *Report) bug(ctx context.Context, lab *course.Lab, b sources.BugInfo) er
 	where := "bug " + b.Slug
 	set, err := sources.Bug(lab, b.Slug)
 	if err != nil {
-		r.find(where, "%v", err)
+		r.find(where, "%s", strings.TrimPrefix(err.Error(), where+": "))
 		return nil
 	}
 	var upTo []int
@@ -193,7 +196,7 @@ func (r *Report) caught(where string, b sources.BugInfo, res *result.Result) boo
 	for _, s := range res.Stages {
 		if s.ID < b.Stage && s.Verdict != result.Pass && s.Verdict != result.NotRun {
 			t := firstNot(s, result.Pass)
-			r.findWith(said(t), where, "it is of stage %d, but stage %d fails already (%s)", b.Stage, s.ID, t.Name)
+			r.findWith(saw(t), where, "it is of stage %d, but stage %d fails already (%s)", b.Stage, s.ID, t.Name)
 			ok = false
 		}
 	}
@@ -227,7 +230,7 @@ func (r *Report) caught(where string, b sources.BugInfo, res *result.Result) boo
 		}
 		return false
 	default:
-		r.findWith(said(t), where, "%s has the verdict %q", b.CaughtBy, t.Verdict)
+		r.findWith(saw(t), where, "%s has the verdict %q", b.CaughtBy, t.Verdict)
 		return false
 	}
 }
@@ -255,14 +258,6 @@ func firstNot(s result.Stage, v result.Verdict) result.Test {
 		}
 	}
 	return result.Test{Name: "no test", Verdict: s.Verdict}
-}
-
-// said is all that a test said.
-func said(t result.Test) string {
-	if t.Failure == nil {
-		return ""
-	}
-	return t.Failure.Text()
 }
 
 // saw is what a test said about this run. Its law and the reason for it are
