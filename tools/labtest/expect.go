@@ -25,7 +25,7 @@ func (p *Peer) Expect(want Fields) Message {
 	p.t.Helper()
 	m, _ := p.receive(want, Patience)
 	if missed := m.misses(want); len(missed) > 0 {
-		p.came(m, want, fmt.Sprintf(markExpected, describeFields(missed)))
+		p.came(m, want, fmt.Sprintf(markExpected, unbraced(describeWanted(m, want))))
 		p.t.Broken(saidOther, p.name, describeMessage(m, want), describeWanted(m, want))
 	}
 	p.came(m, want, "")
@@ -117,7 +117,7 @@ func (p *Peer) end(err error, what string, is func(error) bool) {
 	p.t.Helper()
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		p.waited(what)
+		p.waited(what, fmt.Sprintf(saidStaysOpen, p.other, p.name, seconds(Patience), what))
 	case !is(err):
 		p.lost(err, fmt.Sprintf(markExpected, what))
 		p.t.Broken(saidOtherEnd, p.ended(err), p.name, what)
@@ -140,7 +140,7 @@ func (p *Peer) receive(want Fields, patience time.Duration) (Message, []byte) {
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		p.waited(what)
+		p.waited(what, fmt.Sprintf(saidNothingCame, p.name, seconds(Patience), what))
 	case errors.Is(err, errLongLine):
 		p.t.Broken(saidLongLine, p.name)
 	case errors.Is(err, net.ErrClosed):
@@ -160,22 +160,25 @@ func (p *Peer) receive(want Fields, patience time.Duration) (Message, []byte) {
 	return m, frame
 }
 
-// waited breaks the law because nothing came.
-func (p *Peer) waited(what string) {
+// waited breaks the law because what was waited for did not come.
+func (p *Peer) waited(what, said string) {
 	p.t.Helper()
 	if len(p.come) > 0 {
 		p.arrived(p.come, rawLabel(p.come), markWhole)
-		p.t.Broken(saidPart, p.name, seconds(Patience), what, len(p.come), rawLabel(p.come))
+		p.t.Broken(saidPart, p.name, seconds(Patience), what, rawLabel(p.come))
 	}
 	p.note(wire.Event{
 		From: p.other, To: p.name, Kind: wire.Note,
 		Text: fmt.Sprintf(labelSilence, seconds(Patience)), Mark: fmt.Sprintf(markExpected, what),
 	})
-	p.t.Broken(saidNothingCame, p.name, seconds(Patience), what)
+	p.t.Broken("%s", said)
 }
 
 // came records a message; mark says what was expected instead.
 func (p *Peer) came(m Message, want Fields, mark string) {
+	if _, other := m.misses(want)["type"]; other {
+		want = nil // none of its fields were compared: it says what it is itself
+	}
 	p.arrived(m.raw, label(m.raw, want), mark)
 }
 

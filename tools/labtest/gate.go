@@ -60,14 +60,14 @@ func (t *T) gate(id int, err error) {
 	t.stop()
 }
 
-// stageName is "stage 1 (Framing)".
+// stageName is "Stage 1 (Framing)".
 func stageName(id int) string {
 	if l := theLab(); l.Lab != nil {
 		if s, err := l.Stage(id); err == nil {
-			return fmt.Sprintf("stage %d (%s)", id, s.Title)
+			return fmt.Sprintf(wordTitled, id, s.Title)
 		}
 	}
-	return fmt.Sprintf("stage %d", id)
+	return fmt.Sprintf(wordStage, id)
 }
 
 // attempt runs a probe, which may do anything that a learner's code may do.

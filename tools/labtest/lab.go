@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -114,14 +115,19 @@ func few(places []string) []string {
 // root where it is inside. A file of the judged code is shown where it really
 // is, not where the build was made to believe it to be.
 func (l lab) short(file string) string {
-	file = filepath.ToSlash(strings.TrimPrefix(file, module)) // -trimpath leaves import paths
+	file = filepath.ToSlash(file)
+	elsewhere := path.Join(path.Base(path.Dir(file)), path.Base(file)) // the standard library, another module
 	if l.Lab == nil {
-		return filepath.Base(file)
+		return elsewhere
 	}
-	root := filepath.ToSlash(l.Root) + "/"
-	file = strings.TrimPrefix(file, root)
-	if base, isCode := strings.CutPrefix(file, l.Path()+"/"); isCode && course.IsCode(base) {
-		file = filepath.ToSlash(filepath.Join(l.code, base))
+	root, code := filepath.ToSlash(l.Root)+"/", filepath.ToSlash(l.code)+"/"
+	inside := strings.TrimPrefix(strings.TrimPrefix(file, root), module) // -trimpath leaves import paths
+	if name, ok := strings.CutPrefix(inside, l.Path()+"/"); ok && course.IsCode(name) {
+		file = code + name
+		inside = strings.TrimPrefix(file, root)
 	}
-	return strings.TrimPrefix(file, root)
+	if inside != file || strings.HasPrefix(file, code) {
+		return inside
+	}
+	return elsewhere
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,8 @@ import (
 // that a terminal would obey.
 
 const (
-	maxLabel = 60 // columns of a frame in a ladder or a sentence
+	maxLabel = 60 // columns of a frame in a ladder
+	maxFrame = 90 // columns of a frame in a sentence
 	maxValue = 24 // characters of a value in it
 )
 
@@ -23,11 +25,11 @@ const (
 // in it follow by name.
 var order = []string{"id", "success", "code", "username", "content", "message", "seq"}
 
-// last are fields that say nothing to a reader.
-var last = []string{"timestamp", "password"}
+// hidden are fields that are not shown unless they were compared.
+var hidden = []string{"password", "timestamp"}
 
-// label is a frame in the ladder: its type, the fields that were compared, and
-// as many others as fit.
+// label is a frame in the ladder: its type and the fields that were compared.
+// When nothing was, it is the type and as many fields as fit.
 func label(frame []byte, compared Fields) string {
 	m, err := parse(frame)
 	if err != nil {
@@ -39,6 +41,10 @@ func label(frame []byte, compared Fields) string {
 		b.WriteString(shortName(kind))
 	}
 	for _, key := range sortedKeys(m.fields, compared) {
+		if _, must := compared[key]; !must && (len(compared) > 1 || slices.Contains(hidden, key)) {
+			b.WriteString(" …")
+			break
+		}
 		if key == "type" && hasType {
 			continue
 		}
@@ -77,8 +83,8 @@ func sortedKeys[V any](fields map[string]V, compared Fields) []string {
 		if i := slices.Index(order, key); i >= 0 {
 			return i
 		}
-		if i := slices.Index(last, key); i >= 0 {
-			return len(order) + 1 + i
+		if slices.Contains(hidden, key) {
+			return len(order) + 1
 		}
 		return len(order)
 	}
@@ -99,15 +105,31 @@ func value(v any) string {
 		return wordFitting
 	case string:
 		return quote(v)
+	case Fields:
+		return braces(v)
+	case map[string]any:
+		return braces(v)
+	}
+	if list := reflect.ValueOf(v); list.IsValid() && list.Kind() == reflect.Slice {
+		var parts []string
+		for i := range list.Len() {
+			parts = append(parts, value(list.Index(i).Interface()))
+		}
+		return clip("[" + strings.Join(parts, ", ") + "]")
 	}
 	text, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Sprint(v)
 	}
-	if utf8.RuneCount(text) > maxValue {
-		return string([]rune(string(text))[:maxValue-1]) + "…"
+	return clip(string(text))
+}
+
+// clip shortens what is not a string.
+func clip(text string) string {
+	if runes := []rune(text); len(runes) > 2*maxValue {
+		return string(runes[:2*maxValue-1]) + "…"
 	}
-	return string(text)
+	return text
 }
 
 // quote is a string in quotes, shortened, with everything in it escaped that is
@@ -122,15 +144,24 @@ func quote(s string) string {
 
 // rawLabel is bytes that are no message, quoted.
 func rawLabel(b []byte) string {
-	const head = 32
+	const head = 24
 	if len(b) <= head {
-		return strconv.Quote(string(b))
+		return quoteRaw(b)
 	}
 	cut := head
 	for cut > head-utf8.UTFMax && !utf8.RuneStart(b[cut]) {
 		cut--
 	}
-	return fmt.Sprintf(labelLong, strconv.Quote(string(b[:cut])), len(b))
+	return fmt.Sprintf(labelLong, quoteRaw(b[:cut]), len(b))
+}
+
+// quoteRaw quotes JSON so that it stays readable, and everything else so that
+// what is not visible is.
+func quoteRaw(b []byte) string {
+	if s := string(b); strings.Contains(s, `"`) && strconv.CanBackquote(s) {
+		return "`" + s + "`"
+	}
+	return strconv.Quote(string(b))
 }
 
 // describeMessage is a message in a sentence: its type and the fields that
@@ -177,10 +208,12 @@ func describeFrame(m Message, frame []byte) string {
 		if key == "type" && kind != "" {
 			continue
 		}
+		if slices.Contains(hidden, key) {
+			continue
+		}
 		shown[key] = m.fields[key]
-		if utf8.RuneCountInString(kind+braces(shown)) > maxLabel {
+		if utf8.RuneCountInString(kind+braces(shown)) > maxFrame {
 			delete(shown, key)
-			break
 		}
 	}
 	b.WriteString(braces(shown))
@@ -220,10 +253,18 @@ func braces(fields Fields) string {
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
+// unbraced is described fields as they stand in a drawing.
+func unbraced(s string) string {
+	if strings.HasPrefix(s, "{") {
+		return strings.TrimSuffix(s[1:], "}")
+	}
+	return s
+}
+
 // seconds is a duration as it is spoken of.
 func seconds(d time.Duration) string {
 	if d >= time.Second {
 		return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + " s"
 	}
-	return d.String()
+	return strconv.FormatFloat(float64(d)/float64(time.Millisecond), 'f', -1, 64) + " ms"
 }

@@ -1,13 +1,14 @@
 package labtest
 
 import (
-	"fmt"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"workbook.example/tools/postmortem"
 	"workbook.example/tools/result"
 )
 
@@ -69,7 +70,7 @@ func (t *T) checkLeaks() {
 	}
 	if len(left) > 0 {
 		t.leaked(result.Failure{
-			Seen:   fmt.Sprintf(saidOpen, len(left), plural(len(left))),
+			Seen:   saidOpen(len(left)),
 			Detail: strings.Join(left, "\n"),
 		})
 	}
@@ -80,9 +81,14 @@ func (t *T) leaked(f result.Failure) {
 	t.record(result.Fail, f)
 }
 
+// leakHeader matches how goleak begins a goroutine, which is not how the Go
+// runtime does it.
+var leakHeader = regexp.MustCompile(`(?m)^\[? ?Goroutine (\d+) in state (.*), with .* on top of the stack:$`)
+
 // leftGoroutines reads what goleak found.
 func leftGoroutines(err error) result.Failure {
-	dead := examine([]byte(err.Error()), "")
+	stacks := leakHeader.ReplaceAll([]byte(err.Error()), []byte("\ngoroutine $1 [$2]:"))
+	dead := examine(stacks, "")
 	count := 0
 	var look []string
 	for _, g := range dead.Goroutines {
@@ -94,9 +100,10 @@ func leftGoroutines(err error) result.Failure {
 	}
 	if count == 0 {
 		// Nothing of the judged code itself: a timer, a library.
-		return result.Failure{Seen: saidForeign, Detail: err.Error()}
+		all := postmortem.Parse(stacks, postmortem.Scope{Short: theLab().short})
+		return result.Failure{Seen: saidForeign, Detail: all.String()}
 	}
-	return result.Failure{Seen: fmt.Sprintf(saidLeft, count, plural(count)), Detail: dead.String(), Look: look}
+	return result.Failure{Seen: saidLeft(count), Detail: dead.String(), Look: look}
 }
 
 // left describes the descriptors that are open now and were not before.

@@ -44,6 +44,7 @@ func (t *T) Dial(name, addr string) *Peer {
 // the test ends.
 func (t *T) Peer(name string, conn net.Conn) *Peer {
 	p := &Peer{t: t, name: name, other: t.subjectName(), conn: conn}
+	t.talk.Join(p.name, p.other)
 	// The cleanup is also what keeps the connection alive until then: Go closes
 	// one that nothing refers to any more.
 	t.Cleanup(func() { p.conn.Close() })
@@ -96,9 +97,13 @@ func (p *Peer) SendBytewise(b []byte) {
 func (p *Peer) SendTogether(lines ...string) {
 	p.t.Helper()
 	var b []byte
-	for _, line := range lines {
+	for i, line := range lines {
 		b = append(append(b, line...), '\n')
-		p.record(wire.Event{Kind: wire.Send, Text: fmt.Sprintf(labelTogether, label([]byte(line), nil)), Bytes: []byte(line + "\n")})
+		text := label([]byte(line), nil)
+		if i > 0 {
+			text = fmt.Sprintf(labelTogether, text)
+		}
+		p.record(wire.Event{Kind: wire.Send, Text: text, Bytes: []byte(line + "\n")})
 	}
 	p.put(b, fmt.Sprintf(wordFrames, len(lines)))
 }
@@ -117,9 +122,10 @@ func (p *Peer) put(b []byte, what string) {
 	switch {
 	case err == nil:
 	case errors.Is(err, os.ErrDeadlineExceeded):
+		p.record(wire.Event{Kind: wire.Note, Text: fmt.Sprintf(labelUnread, seconds(Patience)), Mark: markRead})
 		p.t.Broken(saidNoReader, p.other, p.name, what, seconds(Patience))
 	case isReset(err):
-		p.note(wire.Event{From: p.other, To: p.name, Kind: wire.RST, Mark: fmt.Sprintf(markRead, what)})
+		p.record(wire.Event{Kind: wire.Note, Text: labelUnsent, Mark: markConnected})
 		p.t.Broken(saidSendReset, p.other, p.name, what)
 	default:
 		p.t.Broken(saidSendFailed, p.name, what, cause(err))

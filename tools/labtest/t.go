@@ -47,6 +47,7 @@ type T struct {
 	further  int // what was said after the first failure
 	ended    bool
 	seeded   bool
+	rands    int
 	noLeaks  bool
 	baseline baseline
 
@@ -141,9 +142,10 @@ func (t *T) record(v result.Verdict, f result.Failure) {
 	}
 	if t.verdict == result.Pass {
 		t.verdict, t.failure = v, f
-	} else if f.Seen != "" && t.further < maxFurther {
-		t.further++
-		t.failure.Seen = strings.TrimLeft(t.failure.Seen+"\n"+f.Seen, "\n")
+	} else if f.Seen != "" {
+		if t.further++; t.further <= maxFurther {
+			t.failure.Seen = strings.TrimLeft(t.failure.Seen+"\n"+f.Seen, "\n")
+		}
 	}
 	if v != result.NotRun {
 		t.T.Fail()
@@ -187,7 +189,9 @@ func (t *T) end() {
 func (t *T) close() (v result.Verdict, f result.Failure, first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	first = !t.ended
+	if first = !t.ended; first && t.further > maxFurther {
+		t.failure.Seen += fmt.Sprintf(saidFurther, t.further-maxFurther)
+	}
 	t.ended = true
 	return t.verdict, t.failure, first
 }
@@ -243,10 +247,16 @@ func panicking() bool {
 	}
 }
 
-// Rand is a source of random numbers for this test. The seed is told with the
-// failure, together with the command that replays it; the numbers depend on it
-// and on the test's name only.
-func (t *T) Rand() *rand.Rand { return t.random("") }
+// Rand is a source of random numbers, another one at each call. The seed is told
+// with the failure, together with the command that replays it; the numbers
+// depend on it, on the test's name and on how often Rand was called before.
+func (t *T) Rand() *rand.Rand {
+	t.mu.Lock()
+	t.rands++
+	purpose := fmt.Sprint("rand ", t.rands)
+	t.mu.Unlock()
+	return t.random(purpose)
+}
 
 func (t *T) random(purpose string) *rand.Rand {
 	t.mu.Lock()

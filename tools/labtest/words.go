@@ -1,6 +1,7 @@
 package labtest
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 )
@@ -11,6 +12,8 @@ import (
 // Participants, values and parts of sentences.
 const (
 	wordServer   = "server"
+	wordStage    = "Stage %d"
+	wordTitled   = "Stage %d (%s)"
 	wordMessage  = "a message"
 	wordFrames   = "%d lines"
 	wordAny      = "anything"
@@ -27,7 +30,8 @@ const (
 
 // Sentences about what happened.
 const (
-	saidNothing     = "This test failed and did not say why."
+	saidNothing     = result.Unsaid
+	saidFurther     = "\n… and %d more."
 	saidNoEnd       = "The test was not over after %s: something waits for ever, or never stops computing."
 	saidNever       = "%s did not happen within %s."
 	saidNoReturn    = "%s did not return within %s."
@@ -39,7 +43,7 @@ const (
 	saidProbePanic  = "it panicked: %v\n%v"
 	saidProbeHang   = "it did not end within %s\n%v"
 	saidNoDial      = "%s could not connect to the %s: %v."
-	saidNoClient    = "The %s did not connect to %s within %s."
+	saidNoClient    = "The %s did not connect to the %s within %s."
 	saidNoReader    = "The %s did not read what %s sent (%s) for %s."
 	saidSendReset   = "The %s had ended the connection before %s could send %s."
 	saidSendFailed  = "%s could not send %s: %v."
@@ -48,7 +52,8 @@ const (
 	saidNotObject   = "%s was sent %s, which is not a JSON object; expected %s."
 	saidLongLine    = "%s was sent more than 4 MiB without a line end (LF)."
 	saidNothingCame = "%s waited %s for %s and got nothing."
-	saidPart        = "%s waited %s for %s and got %d bytes without a line end (LF): %s."
+	saidPart        = "%s waited %s for %s and got only %s, without a line end (LF)."
+	saidStaysOpen   = "The %s kept the connection open: %s waited %s for %s."
 	saidEnded       = "%s before %s got %s."
 	saidNotOpen     = "%s while %s expected it to stay open."
 	saidOtherEnd    = "%s; %s expected %s."
@@ -56,9 +61,7 @@ const (
 	saidClosed      = "The %s closed the connection (EOF)"
 	saidReset       = "The %s reset the connection (RST)"
 	saidLost        = "The connection was lost (%v)"
-	saidLeft        = "%d goroutine%s of your code still there after the test."
 	saidForeign     = "A goroutine was started during the test and is still there."
-	saidOpen        = "%d descriptor%s still open after the test."
 )
 
 // What stands in the conversation as it is drawn.
@@ -68,8 +71,10 @@ const (
 	labelRST      = "RST (connection reset)"
 	labelStopped  = "stops reading"
 	labelSilence  = "nothing for %s"
-	labelBytewise = "%s, byte by byte"
-	labelTogether = "%s, in one write"
+	labelBytewise = "byte by byte: %s"
+	labelTogether = "same write: %s"
+	labelUnsent   = "could not be sent"
+	labelUnread   = "not read for %s"
 	labelLong     = "%s… %d bytes"
 
 	labelListener   = "a listener on %s"
@@ -81,11 +86,12 @@ const (
 	labelCuts    = "%s ends all connections (FIN)"
 	labelResets  = "%s resets all connections (RST)"
 
-	markExpected = "expected %s"
-	markNothing  = "expected nothing"
-	markOpen     = "expected to stay open"
-	markWhole    = "not a whole frame"
-	markRead     = "expected to read %s"
+	markExpected  = "expected %s"
+	markNothing   = "expected nothing"
+	markOpen      = "expected to stay open"
+	markWhole     = "not a whole frame"
+	markRead      = "expected to be read"
+	markConnected = "expected the connection to be open"
 )
 
 // What a proxy does after so many bytes in a direction.
@@ -101,11 +107,20 @@ var (
 // What an author or a runner did wrong.
 const badSeed = "labtest: %s is %q; expected a number from 0 to 18446744073709551615\n"
 
-func plural(n int) string {
+// saidLeft says that goroutines of the judged code outlived the test.
+func saidLeft(n int) string {
 	if n == 1 {
-		return " is"
+		return "1 goroutine of your code is still there after the test."
 	}
-	return "s are"
+	return fmt.Sprintf("%d goroutines of your code are still there after the test.", n)
+}
+
+// saidOpen says that descriptors outlived the test.
+func saidOpen(n int) string {
+	if n == 1 {
+		return "1 descriptor is still open after the test."
+	}
+	return fmt.Sprintf("%d descriptors are still open after the test.", n)
 }
 
 // line is what was printed by way of Sprintln, as a line.

@@ -19,7 +19,7 @@ import (
 // Scope says which code is judged and how its files are called.
 type Scope struct {
 	// Package is the import path of the judged code. Packages below it belong
-	// to it, its external tests do not.
+	// to it, its external tests do not. Empty, all code is judged.
 	Package string
 	// Short makes the path of a file as short as a reader wants it. Nil leaves
 	// the file's base name.
@@ -45,8 +45,9 @@ type Report struct {
 // Goroutine is one goroutine of the judged code, or several that are alike.
 type Goroutine struct {
 	Count   int
-	Func    string // the innermost judged function, e.g. "(*Server).Shutdown"
-	At      Place  // where in it; where it was started, when it has not reached any judged line
+	Func    string // the outermost judged function, e.g. "(*Server).Shutdown"
+	In      string // the innermost judged function, the same if there is only one
+	At      Place  // where in that; where it was started, when it has not reached any judged line
 	Doing   Doing
 	Crashed bool // it is the one that panicked
 
@@ -123,12 +124,17 @@ func (s Scope) goroutines(snapshot *stack.Snapshot) []Goroutine {
 		at := slices.IndexFunc(g.Stack.Calls, s.judges)
 		switch {
 		case at >= 0:
-			out.Func, out.At = funcName(g.Stack.Calls[at]), s.place(g.Stack.Calls[at])
+			outer := len(g.Stack.Calls) - 1
+			for !s.judges(g.Stack.Calls[outer]) {
+				outer--
+			}
+			out.Func = funcName(g.Stack.Calls[outer])
+			out.In, out.At = funcName(g.Stack.Calls[at]), s.place(g.Stack.Calls[at])
 			out.Doing = doing(g.State, g.Stack.Calls[:at])
 			out.Crashed = slices.ContainsFunc(g.Stack.Calls[:at], crashes)
 		case out.Creator != "":
 			// `go wg.Wait()` has no line of the learner's on its stack.
-			out.Func, out.At = out.Creator, out.CreatedAt
+			out.Func, out.In, out.At = out.Creator, out.Creator, out.CreatedAt
 			out.Doing = doing(g.State, g.Stack.Calls)
 		default:
 			continue
@@ -166,7 +172,7 @@ func (s Scope) race(snapshot *stack.Snapshot) Race {
 // judges reports whether a call is in the judged code.
 func (s Scope) judges(c stack.Call) bool {
 	in := c.Func.ImportPath
-	return in == s.Package || strings.HasPrefix(in, s.Package+"/")
+	return s.Package == "" || in == s.Package || strings.HasPrefix(in, s.Package+"/")
 }
 
 func (s Scope) place(c stack.Call) Place {

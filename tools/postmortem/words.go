@@ -54,7 +54,8 @@ func (p Place) String() string {
 }
 
 // String is a sentence without its full stop, such as "goroutine of
-// (*Server).Shutdown waits at shutdown.go:31 for a sync.Mutex".
+// (*Server).Shutdown waits at registry.go:31, in (*Registry).Names, for a
+// sync.Mutex".
 func (g Goroutine) String() string {
 	who, s := "goroutine of "+g.Func, ""
 	if g.Count > 1 {
@@ -62,15 +63,19 @@ func (g Goroutine) String() string {
 	} else {
 		s = "s"
 	}
+	at, comma := g.At.String(), ""
+	if g.In != g.Func {
+		at, comma = at+", in "+g.In, ","
+	}
 	switch {
 	case g.Crashed:
-		return fmt.Sprintf("%s panicked at %s", who, g.At)
+		return fmt.Sprintf("%s panicked at %s", who, at)
 	case g.Doing.Verb == verbComputes:
-		return fmt.Sprintf("%s run%s at %s and never stop%s computing", who, s, g.At, s)
+		return fmt.Sprintf("%s run%s at %s%s and never stop%s computing", who, s, at, comma, s)
 	case g.Doing.Verb == verbSleeps:
-		return fmt.Sprintf("%s sleep%s at %s", who, s, g.At)
+		return fmt.Sprintf("%s sleep%s at %s", who, s, at)
 	default:
-		return fmt.Sprintf("%s wait%s at %s for %s", who, s, g.At, g.Doing.For)
+		return fmt.Sprintf("%s wait%s at %s%s for %s", who, s, at, comma, g.Doing.For)
 	}
 }
 

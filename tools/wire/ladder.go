@@ -43,7 +43,7 @@ var columns = &runewidth.Condition{}
 // and what is marked. An empty conversation is "".
 func (c *Conversation) String() string {
 	events := c.Events()
-	who, events, out := cast(events)
+	who, events, out := cast(c.joined(), events)
 	if len(events) == 0 {
 		return ""
 	}
@@ -68,17 +68,19 @@ func (c *Conversation) String() string {
 // omitted counts what is not drawn at all.
 type omitted struct{ participants, lines int }
 
-// cast says who is drawn, in order of appearance, and with which events.
-func cast(events []Event) ([]string, []Event, omitted) {
-	var all []string
+// cast says who is drawn and with which events. The order of all is where it is
+// known.
+func cast(all []string, events []Event) ([]string, []Event, omitted) {
 	part := map[string]int{} // how many events somebody has a part in
 	for _, e := range events {
 		for _, name := range ends(e) {
-			if part[name]++; part[name] == 1 {
+			part[name]++
+			if !slices.Contains(all, name) {
 				all = append(all, name)
 			}
 		}
 	}
+	all = slices.DeleteFunc(all, func(name string) bool { return part[name] == 0 })
 	if len(all) <= maxColumns {
 		return all, events, omitted{}
 	}
@@ -291,15 +293,19 @@ func (l ladder) draw(cells cells, from, to int, e Event) {
 	}
 	label := columns.Truncate(text(e), b-a-1-arrow, "…")
 	width := columns.StringWidth(label)
-	start := a + 3 // where the label's blank is, on the left of it
+	start := a + 3                   // where the label's blank is, on the left of it
+	right := max(start, b-3-width-2) // the same where the label stands on the right
 	switch {
 	case e.Kind == Note:
+		if min(from, to) > 0 {
+			start = right
+		}
 	case from < to:
 		cells[b-1] = "▶"
 	default:
 		cells[a+1] = "◀"
 		if to > 0 {
-			start = b - 3 - width - 2 // next to the sender
+			start = right
 		}
 	}
 	if width > 0 {

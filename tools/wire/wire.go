@@ -41,7 +41,27 @@ type Event struct {
 // ready to use, also by several goroutines at once.
 type Conversation struct {
 	mu     sync.Mutex
+	order  []string
 	events []Event
+}
+
+// Join says in which order participants are drawn. Those that are not named
+// follow in the order in which they appear; one that does nothing is not drawn.
+func (c *Conversation) Join(names ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, name := range names {
+		if !slices.Contains(c.order, name) {
+			c.order = append(c.order, name)
+		}
+	}
+}
+
+// joined returns the names given to Join.
+func (c *Conversation) joined() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.order)
 }
 
 // Add records an event. An event without a time gets the present one. The
