@@ -44,6 +44,10 @@ type Line struct {
 	Text  string // one line, or several for what is Drawn
 }
 
+// Unsaid is what is seen of a test that failed without a word, as one does
+// that the race detector fails.
+const Unsaid = "This test failed and did not say why."
+
 // Lines says a failure in the order in which it is read. It is the one place
 // that knows this order; whoever shows a failure adds only colour and width.
 func (f Failure) Lines() []Line {

@@ -145,11 +145,14 @@ var accidents = []accident{
 	},
 	{
 		name: "race", verdict: result.Fail, kind: result.KindRace, unhurt: sums,
-		do: change("server.go", "\ts.mu.Lock()\n\tdefer s.mu.Unlock()\n\treturn s.served", "\tgo func() { s.served = s.served }()\n\treturn s.served"),
+		do: func(t *testing.T, lab *course.Lab) {
+			change("server.go", "\ts.served++\n\ts.mu.Unlock()", "\ts.mu.Unlock()\n\ts.served++")(t, lab)
+			change("server.go", "\ts.mu.Lock()\n\tdefer s.mu.Unlock()\n\treturn s.served", "\treturn s.served")(t, lab)
+		},
 	},
 	{
 		name: "goroutine-left", verdict: result.Fail, kind: result.KindLeak, unhurt: sums,
-		do: change("server.go", "defer conn.Close()", "defer conn.Close()\n\tgo func() { select {} }()"),
+		do: change("server.go", "defer conn.Close()", "defer conn.Close()\n\tgo func() { <-make(chan int) }()"),
 	},
 	{
 		name: "test-deleted", verdict: result.Error, kind: result.KindMissing, unhurt: append([]string{"TestServedCountsClients"}, sums...),

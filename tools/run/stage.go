@@ -115,17 +115,29 @@ func (j *judgement) blame(end *ended, name string) {
 func (j *judgement) settle(end *ended, t result.Test) {
 	s := end.stream
 	t.Output, t.Cut = s.outputs[t.Name].text()
-	if races := s.races[t.Name]; len(races) > 0 && t.Verdict == result.Pass {
-		t.Verdict, t.Failure = result.Fail, j.raced(t.Name, races)
+	if races := s.races[t.Name]; len(races) > 0 && mayRace(t) {
+		// The race comes first: what else was seen may be its doing.
+		raced := j.raced(t.Name, races)
+		if t.Failure != nil && t.Failure.Seen != result.Unsaid {
+			raced.Seen += "\n" + t.Failure.Seen
+			raced.Ladder = t.Failure.Ladder
+		}
+		t.Verdict, t.Failure = result.Fail, raced
 	}
 	if t.Verdict == result.Pass && s.failed[t.Name] {
-		t.Verdict, t.Failure = result.Fail, j.tell(t.Name, result.Failure{Kind: result.KindLaw, Seen: failedSilently})
+		t.Verdict, t.Failure = result.Fail, j.tell(t.Name, result.Failure{Kind: result.KindLaw, Seen: result.Unsaid})
 	}
 	if !known(t.Verdict) {
 		t.Verdict, t.Failure = result.Fault, &result.Failure{Kind: result.KindMissing, Seen: "unknown verdict " + string(t.Verdict)}
 	}
 	j.binary.readable(t.Failure)
 	j.tests[t.Name] = &t
+}
+
+// mayRace reports whether a race is the first thing to tell about a test: it
+// is not where the process died, or the test never came to its law.
+func mayRace(t result.Test) bool {
+	return t.Verdict == result.Pass || t.Verdict == result.Fail && t.Failure != nil && t.Failure.Kind == result.KindLaw
 }
 
 func known(v result.Verdict) bool {

@@ -32,11 +32,10 @@ const (
 	seenRace     = "Two goroutines use the same memory at the same time, and at least one of them writes."
 	afterItsEnd  = "After the test had ended, something that it had started went on. "
 
-	failedSilently = "The test failed without saying why."
-	seenSilent     = "%s ran and gave no verdict."
-	seenGone       = "%s is not in the lab's folder any more."
-	seenAllGone    = "None of the lab's tests is in its folder any more."
-	whyGone        = "A law that is not checked counts as broken. This brings it back:"
+	seenSilent  = "%s ran and gave no verdict."
+	seenGone    = "%s is not in the lab's folder any more."
+	seenAllGone = "None of the lab's tests is in its folder any more."
+	whyGone     = "A law that is not checked counts as broken. This brings it back:"
 
 	restoreByHand     = "git log --oneline -- %s   # find the last commit that had it, then: git restore --source=COMMIT …"
 	restoreWithoutGit = "copy the missing _test.go file again from the course into %s"

@@ -9,6 +9,7 @@ import (
 func TestServedCountsClients(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(1)
+	t.NoLeaks()
 	srv := start(t)
 	alice := t.Dial("alice", srv.Addr().String())
 	alice.SendJSON(labtest.Fields{"text": "hello"})
