@@ -55,7 +55,7 @@ func (t *T) explain(f result.Failure) *result.Failure {
 		f.Ladder = t.talk.String()
 	}
 	if f.Seen == "" {
-		f.Seen = saidNothing
+		f.Seen = result.Unsaid
 	}
 	l := theLab()
 	if l.Lab == nil {

@@ -30,7 +30,6 @@ const (
 
 // Sentences about what happened.
 const (
-	saidNothing     = result.Unsaid
 	saidFurther     = "\n… and %d more."
 	saidNoEnd       = "The test was not over after %s: something waits for ever, or never stops computing."
 	saidNever       = "%s did not happen within %s."
