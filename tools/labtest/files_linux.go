@@ -12,9 +12,10 @@ import (
 
 const fdDir = "/proc/self/fd"
 
-// openFiles describes the open descriptors of the process, by the name that the
-// kernel gives to what is behind them. Those of the Go runtime's own (epoll,
-// eventfd) are not among them.
+// openFiles describes the open sockets and files of the process, by the name
+// that the kernel gives to what is behind the descriptor. What Go keeps open for
+// its own use is not among them: epoll, eventfd, and the pipes through which
+// io.Copy moves bytes from one connection to another (splice(2)).
 func openFiles() map[string]string {
 	dir, err := os.Open(fdDir)
 	if err != nil {
@@ -26,7 +27,7 @@ func openFiles() map[string]string {
 	open := map[string]string{}
 	for _, name := range names {
 		target, err := os.Readlink(fdDir + "/" + name)
-		if err != nil || strings.HasPrefix(target, "anon_inode:") {
+		if err != nil || strings.HasPrefix(target, "anon_inode:") || strings.HasPrefix(target, "pipe:") {
 			continue // the descriptor of dir itself is gone by now
 		}
 		fd, _ := strconv.Atoi(name)

@@ -28,10 +28,10 @@ var theLab = sync.OnceValue(func() lab {
 	if dir == "" {
 		dir = "."
 	}
-	found, err := course.Load(dir)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, course.ErrNoWorkbook) {
+	if _, err := os.Stat(filepath.Join(dir, "lab.toml")); errors.Is(err, fs.ErrNotExist) {
 		return lab{}
 	}
+	found, err := course.Load(dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

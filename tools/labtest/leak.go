@@ -28,7 +28,7 @@ const gcLimit = 512 << 20
 
 // NoLeaks says that at the end of the test, after its other cleanups, nothing
 // may be left of what was started since Begin: no goroutine, and on Linux no
-// open socket, file or pipe. (Elsewhere descriptors are not counted.) What is
+// open socket or file. (Elsewhere descriptors are not counted.) What is
 // still ending has Patience to do so.
 //
 // From here to the end of the test the garbage collector is off, because it
