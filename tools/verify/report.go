@@ -26,6 +26,8 @@ type Report struct {
 	SolutionSeconds float64    `json:"solution_seconds"`
 	Seconds         float64    `json:"seconds"`
 
+	Proofs []Proof `json:"proofs"` // the bugs that were run
+
 	mu sync.Mutex // bugs are proven in parallel
 }
 
@@ -34,6 +36,14 @@ type Finding struct {
 	Where string `json:"where"` // "stubs", "solution", "bug slow-reader", or a file
 	Says  string `json:"says"`
 	More  string `json:"more,omitempty"` // quoted: what a test or the compiler said
+}
+
+// Proof is the run of one bug.
+type Proof struct {
+	Bug     string  `json:"bug"`
+	Stage   int     `json:"stage"`
+	Caught  bool    `json:"caught"` // as its header says
+	Seconds float64 `json:"seconds"`
 }
 
 // OK reports whether the lab is proven.
@@ -96,6 +106,7 @@ func (r *Report) sort() {
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Compare(a.Where, b.Where)
 	})
+	slices.SortFunc(r.Proofs, func(a, b Proof) int { return cmp.Compare(a.Bug, b.Bug) })
 }
 
 func count(n int, thing string) string {

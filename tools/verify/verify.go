@@ -65,7 +65,7 @@ func Lab(ctx context.Context, lab *course.Lab, o Options) (*Report, error) {
 	}
 	judged("stubs")
 
-	var jobs errgroup.Group
+	jobs, ctx := errgroup.WithContext(ctx)
 	jobs.SetLimit(o.Workers)
 	jobs.Go(func() error {
 		defer judged("solution")
@@ -182,10 +182,12 @@ func (r *Report) bug(ctx context.Context, lab *course.Lab, b sources.BugInfo) er
 		r.notRun("%s: only the race detector can catch it, and there is no C compiler", where)
 		return nil
 	}
-	if r.caught(where, b, res) {
-		r.mu.Lock()
+	proof := Proof{Bug: b.Slug, Stage: b.Stage, Caught: r.caught(where, b, res), Seconds: res.Seconds}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Proofs = append(r.Proofs, proof)
+	if proof.Caught {
 		r.Caught++
-		r.mu.Unlock()
 	}
 	return nil
 }
