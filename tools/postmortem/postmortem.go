@@ -53,6 +53,8 @@ type Goroutine struct {
 
 	Creator   string // the function that started it; empty where unknown
 	CreatedAt Place
+
+	printedFirst bool
 }
 
 // Race is one report of the race detector: accesses to the same memory that
@@ -91,6 +93,11 @@ func Parse(dump []byte, scope Scope) Report {
 		in = io.MultiReader(bytes.NewReader(rest), in)
 	}
 	r.Panic = lastPanic(around.String())
+	for i, g := range r.Goroutines {
+		// The runtime prints the goroutine that crashed first, while it runs.
+		r.Goroutines[i].Crashed = g.Crashed || r.Panic != "" && g.printedFirst && g.Doing.Verb == verbComputes
+		r.Goroutines[i].printedFirst = false
+	}
 	r.Goroutines = group(r.Goroutines)
 	return r
 }
@@ -114,7 +121,7 @@ func lastPanic(text string) string {
 func (s Scope) goroutines(snapshot *stack.Snapshot) []Goroutine {
 	var mine []Goroutine
 	for _, g := range snapshot.Goroutines {
-		out := Goroutine{Count: 1}
+		out := Goroutine{Count: 1, printedFirst: g.First}
 		if len(g.CreatedBy.Calls) > 0 {
 			creator := g.CreatedBy.Calls[0]
 			if s.judges(creator) {
@@ -124,11 +131,7 @@ func (s Scope) goroutines(snapshot *stack.Snapshot) []Goroutine {
 		at := slices.IndexFunc(g.Stack.Calls, s.judges)
 		switch {
 		case at >= 0:
-			outer := len(g.Stack.Calls) - 1
-			for !s.judges(g.Stack.Calls[outer]) {
-				outer--
-			}
-			out.Func = funcName(g.Stack.Calls[outer])
+			out.Func = s.outermost(g.Stack.Calls[at:])
 			out.In, out.At = funcName(g.Stack.Calls[at]), s.place(g.Stack.Calls[at])
 			out.Doing = doing(g.State, g.Stack.Calls[:at])
 			out.Crashed = slices.ContainsFunc(g.Stack.Calls[:at], crashes)
@@ -145,6 +148,25 @@ func (s Scope) goroutines(snapshot *stack.Snapshot) []Goroutine {
 		mine = append(mine, out)
 	}
 	return mine
+}
+
+// outermost is the judged function that a goroutine is spoken of by: the
+// outermost one that has a name of its own. That `go func() { s.handle(c) }()`
+// is in Serve is said by where it was started.
+func (s Scope) outermost(calls []stack.Call) string {
+	name := ""
+	for _, c := range slices.Backward(calls) {
+		if !s.judges(c) {
+			continue
+		}
+		if name == "" {
+			name = funcName(c)
+		}
+		if !inner.MatchString(c.Func.Name) {
+			return funcName(c)
+		}
+	}
+	return name
 }
 
 // crashes reports whether a call is the runtime on its way out of a panic or a

@@ -1,0 +1,3 @@
+module judged.example
+
+go 1.26
