@@ -98,7 +98,7 @@ func (c *Comparison) read(side Side, out []byte) error {
 	for r.Scan() {
 		// What is not a result is the benchmark's or the code's own talk.
 		res, ok := r.Result().(*benchfmt.Result)
-		if !ok {
+		if !ok || res.Iters == 0 { // skipped after it began
 			continue
 		}
 		for _, v := range res.Values {

@@ -57,6 +57,7 @@ func TestCompareRunsBothInTurns(t *testing.T) {
 	require.Equal(t, []float64{1, 1}, rows["Work allocs/op"].Yours)
 	require.Equal(t, []float64{0, 0}, rows["Work allocs/op"].Theirs)
 	require.Empty(t, rows["OnlyOne sec/op"].Yours, "it fails there")
+	require.Empty(t, rows["GivesUp sec/op"].Yours, "it skips there")
 	require.Len(t, rows["OnlyOne sec/op"].Theirs, 2)
 	require.Contains(t, c.Said["yours"], "not implemented yet")
 }

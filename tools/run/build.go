@@ -153,5 +153,8 @@ func (b *Binary) Result() result.Result {
 	return r
 }
 
+// Path is where the test binary is until Close.
+func (b *Binary) Path() string { return b.exe }
+
 // Close removes the binary.
 func (b *Binary) Close() error { return os.RemoveAll(b.dir) }
