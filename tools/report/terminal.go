@@ -34,7 +34,7 @@ func (v View) Print(w io.Writer, r *result.Result) error {
 	case v.Verbose:
 		p.marks(r.Stages)
 		for _, s := range r.Stages {
-			p.stage(s)
+			p.whole(s)
 		}
 	default:
 		p.marks(r.Stages)
@@ -46,7 +46,7 @@ func (v View) Print(w io.Writer, r *result.Result) error {
 	p.notes(r)
 	if r.Verdict == result.Pass {
 		p.gap()
-		p.text(1, fmt.Sprintf(allPass, passes(len(r.Stages))))
+		p.text(1, passing(r.Stages))
 		if v.Next != "" {
 			p.gap()
 			p.labelled(1, result.Line{Label: "next", Text: v.Next})
@@ -60,7 +60,7 @@ func (v View) Print(w io.Writer, r *result.Result) error {
 	return err
 }
 
-// Line writes the result on one line.
+// Line writes the result on one line, as one of several.
 func (v View) Line(w io.Writer, r *result.Result) error {
 	p := &page{style: v.Style}
 	say := score(r) + " · " + points(r.Points)
@@ -71,7 +71,7 @@ func (v View) Line(w io.Writer, r *result.Result) error {
 		say += fmt.Sprintf(" · at stage %d", r.Stages[current(r.Stages)].ID)
 	}
 	m := mark(r.Verdict)
-	p.head(p.style.paint(m.colour, m.sign)+" "+title(r), say)
+	p.head(p.style.paint(m.colour, m.sign)+" "+labTitle(r), say)
 	_, err := w.Write(p.out.Bytes())
 	return err
 }
@@ -82,13 +82,6 @@ func (v View) Failure(w io.Writer, f result.Failure) error {
 	p.failure(mark(result.Error), f)
 	_, err := w.Write(p.out.Bytes())
 	return err
-}
-
-func passes(n int) string {
-	if n == 1 {
-		return "1 stage passes"
-	}
-	return fmt.Sprintf("%d stages pass", n)
 }
 
 // current is the index of the stage to work on now: the first that fails for a
@@ -187,56 +180,68 @@ func (p *page) marks(stages []result.Stage) {
 // stage writes the tests of a stage that did not pass: the first in full, the
 // others by name.
 func (p *page) stage(s result.Stage) {
-	var failing []result.Test
-	gated := 0
+	if s.Blocked() {
+		p.blocked(s)
+		return
+	}
+	gated, full := 0, 0
 	for _, t := range s.Tests {
 		switch {
 		case t.Verdict == result.Pass || t.Verdict == result.NotRun:
-			if p.verbose {
-				p.gap()
-				m := mark(t.Verdict)
-				p.line(1, p.style.paint(m.colour, m.sign)+" "+t.Name)
-			}
 		case t.Failure != nil && t.Failure.Kind == result.KindGate:
 			gated++
-			if s.Blocked() && gated == 1 {
-				p.blocked(*t.Failure)
-			}
-		default:
-			failing = append(failing, t)
-		}
-	}
-	for i, t := range failing {
-		if i == 0 || p.verbose {
+		case full == 0:
+			full++
 			p.test(t)
-			continue
-		}
-		if i == 1 {
 			p.gap()
+		default:
+			p.name(t)
 		}
-		m := mark(t.Verdict)
-		p.line(1, p.style.paint(m.colour, m.sign)+" "+t.Name)
 	}
-	if gated > 0 && !s.Blocked() {
+	if gated > 0 {
 		p.line(1, p.style.paint(faint, "– "+fmt.Sprintf(moreBlocked, waits(gated))))
 	}
-	if p.verbose && s.Output != "" {
+}
+
+// whole writes everything about a stage.
+func (p *page) whole(s result.Stage) {
+	p.gap()
+	m := stageMark(s)
+	p.line(1, p.style.paint(m.colour, m.sign)+" "+p.style.paint(bold, fmt.Sprintf("%d %s", s.ID, s.Title)))
+	if s.Blocked() {
+		p.blocked(s)
+		return
+	}
+	p.gap()
+	for _, t := range s.Tests {
+		if t.Failure == nil || t.Verdict == result.NotRun {
+			p.name(t)
+			continue
+		}
+		p.test(t)
+		p.gap()
+	}
+	if s.Output != "" {
 		p.gap()
 		p.output(s.Output, s.Cut)
 	}
 }
 
-func waits(n int) string {
-	if n == 1 {
-		return "1 more test waits"
-	}
-	return fmt.Sprintf("%d more tests wait", n)
+// name writes a test on one line.
+func (p *page) name(t result.Test) {
+	m := mark(t.Verdict)
+	p.line(1, p.style.paint(m.colour, m.sign)+" "+t.Name)
 }
 
 // blocked writes why a stage cannot be judged yet: once, not for every test.
-func (p *page) blocked(f result.Failure) {
-	p.gap()
-	p.failure(sign{"–", faint}, f)
+func (p *page) blocked(s result.Stage) {
+	for _, t := range s.Tests {
+		if t.Failure != nil && t.Failure.Kind == result.KindGate {
+			p.gap()
+			p.failure(sign{"–", faint}, *t.Failure)
+			return
+		}
+	}
 }
 
 func (p *page) test(t result.Test) {

@@ -15,7 +15,8 @@ const (
 	moreBlocked = "%s for an earlier stage"
 	hintOf      = "hint %d of %d"
 	noHints     = "no hints"
-	allPass     = "All %s."
+	allPass     = "All %d stages pass."
+	onePasses   = "Stage %d passes."
 	notRunHere  = "%s cannot be run here: %s"
 	remedyFor   = "To change that: %s"
 	notIsolated = "The code ran without a network of its own: %s."
@@ -29,8 +30,10 @@ func plural(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+func labTitle(r *result.Result) string { return fmt.Sprintf("Lab %d · %s", r.Lab.Number, r.Lab.Title) }
+
 func title(r *result.Result) string {
-	t := fmt.Sprintf("Lab %d · %s", r.Lab.Number, r.Lab.Title)
+	t := labTitle(r)
 	switch r.Source.Kind {
 	case "solution":
 		t += " · the solution"
@@ -46,12 +49,26 @@ func score(r *result.Result) string {
 	return fmt.Sprintf("%d of %s", r.Passed(), plural(len(r.Stages), "stage"))
 }
 
+func passing(stages []result.Stage) string {
+	if len(stages) == 1 {
+		return fmt.Sprintf(onePasses, stages[0].ID)
+	}
+	return fmt.Sprintf(allPass, len(stages))
+}
+
 func points(p result.Points) string {
 	s := fmt.Sprintf("%d of %s", p.Core, plural(p.CoreMax, "point"))
 	if p.ExtraMax > 0 {
 		s += fmt.Sprintf(", %d of %d extra", p.Extra, p.ExtraMax)
 	}
 	return s
+}
+
+func waits(n int) string {
+	if n == 1 {
+		return "1 more test waits"
+	}
+	return fmt.Sprintf("%d more tests wait", n)
 }
 
 // Next says what to do now that everything that was asked for passes.

@@ -15,17 +15,35 @@ type choice struct {
 }
 
 func (c *choice) flags(cmd *cobra.Command, withBug bool) {
-	cmd.Flags().StringVar(&c.from, "from", "", "take the code from this `folder`")
+	cmd.Flags().StringVar(&c.from, "from", "", "take the code from `FOLDER`")
 	cmd.Flags().BoolVar(&c.solution, "solution", false, "take the course's solution")
-	flags := []string{"from", "solution"}
 	if withBug {
-		cmd.Flags().StringVar(&c.bug, "bug", "", "take the solution with this known bug (a `name` in solutions/*/bugs)")
-		flags = append(flags, "bug")
+		cmd.Flags().StringVar(&c.bug, "bug", "", "take the solution with the known bug `NAME` (see solutions/*/bugs)")
 	}
-	cmd.MarkFlagsMutuallyExclusive(flags...)
+}
+
+// check refuses more than one answer to the question whose code is meant.
+func (c *choice) check() error {
+	var given []string
+	if c.from != "" {
+		given = append(given, "--from")
+	}
+	if c.solution {
+		given = append(given, "--solution")
+	}
+	if c.bug != "" {
+		given = append(given, "--bug")
+	}
+	if len(given) > 1 {
+		return usagef("%s and %s both say whose code to take; give only one of them", given[0], given[1])
+	}
+	return nil
 }
 
 func (c *choice) set(lab *course.Lab) (*sources.Set, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	switch {
 	case c.from != "":
 		set, err := sources.Folder(lab, c.from)

@@ -47,8 +47,8 @@ code; each tells how to get the one after it.`,
 			return report.Hint(os.Stdout, report.StyleOf(os.Stdout), lab, s, hints, number)
 		},
 	}
-	cmd.Flags().IntVar(&stage, "stage", 0, "a hint for this stage (`number`), not for the one that you are at")
-	cmd.Flags().IntVar(&number, "number", 1, "which hint (`number`)")
+	cmd.Flags().IntVar(&stage, "stage", 0, "give a hint for stage `N`, not for the one that you are at")
+	cmd.Flags().IntVar(&number, "number", 1, "give hint `N` of the stage")
 	return cmd
 }
 

@@ -45,14 +45,12 @@ The exit status is 0 if all stages that were asked for pass, 1 if some do not,
 	}
 	v.choice.flags(cmd, true)
 	cmd.Flags().BoolVar(&v.all, "all", false, "test all labs, and write a line for each")
-	cmd.Flags().IntSliceVar(&v.stages, "stage", nil, "test only this stage (`number`)")
-	cmd.Flags().StringVar(&v.race, "race", "auto", "use the race detector: `auto`, on or off")
-	cmd.Flags().StringVar(&v.seed, "seed", "", "replay what was random with this `seed`")
-	cmd.Flags().StringVar(&v.json, "json", "", "write the result as JSON to this `file` (- is standard output)")
-	cmd.Flags().StringVar(&v.junit, "junit", "", "write the result as JUnit XML to this `file` (- is standard output)")
+	cmd.Flags().IntSliceVar(&v.stages, "stage", nil, "test only stage `N`")
+	cmd.Flags().StringVar(&v.race, "race", "auto", "`when` to use the race detector: auto, on or off")
+	cmd.Flags().StringVar(&v.seed, "seed", "", "replay what was random with seed `S`")
+	cmd.Flags().StringVar(&v.json, "json", "", "write the result as JSON to `FILE` (- is standard output)")
+	cmd.Flags().StringVar(&v.junit, "junit", "", "write the result as JUnit XML to `FILE` (- is standard output)")
 	cmd.Flags().BoolVarP(&v.verbose, "verbose", "v", false, "show every failing test in full")
-	cmd.MarkFlagsMutuallyExclusive("all", "bug")
-	cmd.MarkFlagsMutuallyExclusive("all", "stage")
 	return cmd
 }
 
@@ -72,6 +70,9 @@ func (v *testVerb) run(cmd *cobra.Command, args []string) error {
 	if v.all {
 		if len(args) > 0 {
 			return usagef("--all means every lab; type `lab test --all`, or `lab test %s`", args[0])
+		}
+		if v.bug != "" || len(v.stages) > 0 {
+			return usagef("--all means everything of every lab; leave --bug and --stage out, or name a lab")
 		}
 		return v.every(cmd.Context(), c)
 	}
@@ -106,18 +107,28 @@ func (v *testVerb) run(cmd *cobra.Command, args []string) error {
 // every tests all labs. A folder that has nothing of a lab has not come to it
 // yet.
 func (v *testVerb) every(ctx context.Context, c *course.Course) error {
-	view := report.View{Style: report.StyleOf(os.Stdout)}
-	var results []*result.Result
+	sets := map[*course.Lab]*sources.Set{}
 	for _, lab := range c.Labs {
-		set, err := v.absent(lab)
+		set, err := v.handedIn(lab)
 		if err != nil {
 			return err
 		}
-		if set == nil {
-			fmt.Fprintf(v.talk(), "– Lab %d · %s: %s has nothing of it\n", lab.Number, lab.Title, v.from)
+		if set != nil {
+			sets[lab] = set
+		}
+	}
+	if len(sets) == 0 {
+		return usagef("--from: %s has nothing of any lab; it must have the labs' folders in it, such as %s", v.from, c.Labs[0].Folder)
+	}
+
+	view := report.View{Style: report.StyleOf(os.Stdout)}
+	var results []*result.Result
+	for _, lab := range c.Labs {
+		if sets[lab] == nil {
+			fmt.Fprintf(v.talk(), "– Lab %d · %s: nothing handed in\n", lab.Number, lab.Title)
 			continue
 		}
-		r, err := v.test(ctx, lab, set)
+		r, err := v.test(ctx, lab, sets[lab])
 		if err != nil {
 			return err
 		}
@@ -126,13 +137,11 @@ func (v *testVerb) every(ctx context.Context, c *course.Course) error {
 		}
 		results = append(results, r)
 	}
-	if len(results) == 0 {
-		return usagef("--from: %s has no lab's folder in it", v.from)
-	}
 	return v.finish(results...)
 }
 
-func (v *testVerb) absent(lab *course.Lab) (*sources.Set, error) {
+// handedIn is the set to test a lab on, nil if a folder has nothing of it.
+func (v *testVerb) handedIn(lab *course.Lab) (*sources.Set, error) {
 	if v.from == "" {
 		return v.set(lab)
 	}
