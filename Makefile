@@ -59,7 +59,7 @@ bench-lab: needs-lab bin/lab
 verify: bin/lab
 	@bin/lab verify $(lab)
 
-bench-fanout: bin/lab
+bench-fanout:
 	@go run -C tools ./cmd/fanload $(ARGS)
 
 test: bin/lab

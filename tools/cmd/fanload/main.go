@@ -2,10 +2,11 @@
 // from one client to a hundred, beside nats-server and ngircd under the same
 // load in the same run.
 //
-//	fanload -chatd bin/chatd
+//	fanload             the solution's server
+//	fanload -learner    the server in the lab's folder
 //
-// It starts every server itself, on loopback ports that are free. A peer that
-// is not installed is reported as not measured.
+// It builds our server and starts every server itself, on loopback ports that
+// are free. A peer that is not installed is reported as not measured.
 package main
 
 import (
@@ -19,21 +20,24 @@ import (
 	"strconv"
 	"time"
 
+	"workbook.example/tools/course"
 	"workbook.example/tools/fanload"
+	"workbook.example/tools/run"
+	"workbook.example/tools/sources"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err := measure(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "fanload:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string) error {
+func measure(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("fanload", flag.ContinueOnError)
-	chatd := flags.String("chatd", "", "the chat server's `program`")
+	learner := flags.Bool("learner", false, "measure the code in the lab's folder, not the solution")
 	receivers := flags.Int("receivers", 100, "clients that listen")
 	duration := flags.Duration("time", 2*time.Second, "measured time of a run")
 	messages := flags.Int("messages", 0, "send this many messages instead of for a time")
@@ -47,19 +51,29 @@ func run(ctx context.Context, args []string) error {
 	if *relay != "" {
 		return serveRelay(*relay)
 	}
-	if *chatd == "" {
-		return errors.New("say which chat server: fanload -chatd PROGRAM (make bench-fanout does)")
-	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
+	dir, err := os.MkdirTemp("", "fanload-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	chatd, err := buildServer(ctx, *learner, dir)
+	if err != nil {
+		return err
+	}
 
+	name := "chatd (solution)"
+	if *learner {
+		name = "chatd (yours)"
+	}
 	ours := fanload.Server{
-		Name:     "chatd",
+		Name:     name,
 		Protocol: fanload.Chat{Acknowledged: *acknowledged},
 		Command: func(_ string, host string, port int) ([]string, error) {
-			return []string{*chatd, "-addr", net.JoinHostPort(host, strconv.Itoa(port))}, nil
+			return []string{chatd, "-addr", net.JoinHostPort(host, strconv.Itoa(port))}, nil
 		},
 	}
 	ceiling := fanload.Server{
@@ -91,6 +105,27 @@ func run(ctx context.Context, args []string) error {
 	}
 	comparison.Missing = missing
 	return comparison.Write(os.Stdout)
+}
+
+// buildServer builds the program of lab 2.
+func buildServer(ctx context.Context, learner bool, dir string) (string, error) {
+	workbook, err := course.Open(".")
+	if err != nil {
+		return "", err
+	}
+	lab, err := workbook.Lab("tcp-server")
+	if err != nil {
+		return "", err
+	}
+	of := sources.Solution
+	if learner {
+		of = sources.Learner
+	}
+	set, err := of(lab)
+	if err != nil {
+		return "", err
+	}
+	return run.Program(ctx, lab, set, dir)
 }
 
 func serveRelay(addr string) error {
