@@ -17,10 +17,10 @@ const afterwards = time.Hour
 // hour costs nothing and is exact. Connections must be in memory (net.Pipe):
 // waiting on a real socket does not count as waiting.
 //
-// f must not use t; it leaves what it saw for the caller to judge. What f
-// started has an hour of fake time to end after f has. When f cannot go on, or
-// goroutines are left then, the law is broken and the learner reads which of
-// them waits where.
+// f must not use t; it leaves what it saw for the caller to judge. When f cannot
+// go on because everybody waits for ever, the law is broken and the learner
+// reads who waits where. What f started has an hour of fake time to end after f
+// has; after NoLeaks, what is left then breaks the law too.
 func (t *T) FakeTime(f func()) {
 	t.Helper()
 	over := false
@@ -29,7 +29,10 @@ func (t *T) FakeTime(f func()) {
 		over = true
 		time.Sleep(afterwards)
 	})
-	if stuck == nil {
+	t.mu.Lock()
+	leaksAllowed := !t.noLeaks
+	t.mu.Unlock()
+	if stuck == nil || over && leaksAllowed {
 		return
 	}
 	said := saidStuck

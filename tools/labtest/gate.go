@@ -22,7 +22,12 @@ type probe struct {
 // harness_test.go registers one a stage, in an init function. A probe gives an
 // error that says what is wrong; it cleans up behind itself; it runs at most
 // once in a process, and has Patience to end.
-func Probe(stage int, try func() error) { probes[stage] = &probe{try: try} }
+func Probe(stage int, try func() error) {
+	if probes[stage] != nil {
+		panic(fmt.Sprintf("labtest: stage %d has a probe already", stage))
+	}
+	probes[stage] = &probe{try: try}
+}
 
 // Needs ends the test when one of the stages does not work: then nothing can
 // be said about this law yet. It is the first call after Begin.

@@ -57,6 +57,7 @@ func (t *T) explain(f result.Failure) *result.Failure {
 	if f.Seen == "" {
 		f.Seen = result.Unsaid
 	}
+	f.Seen, f.Detail = readable(f.Seen), readable(f.Detail)
 	l := theLab()
 	if l.Lab == nil {
 		return &f

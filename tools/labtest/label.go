@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"workbook.example/tools/wire"
 )
 
 // Frames and values as a reader sees them: short, and without anything in them
@@ -251,6 +253,33 @@ func braces(fields Fields) string {
 		parts = append(parts, key+":"+value(fields[key]))
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+const (
+	maxLines = 40   // of what is said about a failure
+	maxWidth = 1000 // characters of such a line
+)
+
+// readable is what is said about a failure, without anything that a terminal
+// would obey, and cut where nobody would read on.
+func readable(s string) string {
+	var out []string
+	for text := range strings.Lines(s) {
+		if len(out) == maxLines {
+			out = append(out, "…")
+			break
+		}
+		text = strings.TrimSuffix(text, "\n")
+		if len(text) > maxWidth {
+			text = strings.ToValidUTF8(text[:maxWidth], "") + "…"
+		}
+		parts := strings.Split(text, "\t")
+		for i := range parts {
+			parts[i] = wire.Visible(parts[i])
+		}
+		out = append(out, strings.Join(parts, "\t"))
+	}
+	return strings.Join(out, "\n")
 }
 
 // unbraced is described fields as they stand in a drawing.

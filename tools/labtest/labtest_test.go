@@ -163,6 +163,10 @@ var failing = map[string]struct {
 	"TestCannotRunHere":                  {result.NotRun, result.KindSkipped, false},
 	"TestSkips":                          {result.NotRun, result.KindSkipped, false},
 	"TestNeverEnds":                      {result.Error, result.KindHang, true},
+	"TestGoroutineFailsAndTheTestWaits":  {result.Fail, result.KindLaw, true},
+	"TestSaysTooMuch":                    {result.Fail, result.KindLaw, false},
+	"TestFakeTimeStandsStill":            {result.Fail, result.KindHang, false},
+	"TestFakeTimeLeavesSomebodyBehind":   {result.Fail, result.KindHang, false},
 }
 
 // TestWords runs every failing test of the fixture for the runner, and holds
@@ -213,14 +217,14 @@ func TestPlainGoTestSaysTheSame(t *testing.T) {
 
 func TestPlainGoTestPasses(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "PASS\n", runFixture(t, "TestPasses|TestAfterNothing", false).output)
+	require.Equal(t, "PASS\n", runFixture(t, "TestPasses", false).output)
 }
 
 func TestPassIsReported(t *testing.T) {
 	t.Parallel()
-	o := runFixture(t, "TestPasses", true)
+	o := runFixture(t, "TestPasses|TestFakeTimeIsFast", true)
 	require.Zero(t, o.exit, o.output)
-	require.Len(t, o.events, 2)
+	require.Len(t, o.events, 4)
 	require.Equal(t, result.Pass, o.events[1].Verdict)
 	require.Nil(t, o.events[1].Failure)
 }

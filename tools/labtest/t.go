@@ -208,22 +208,26 @@ func (t *T) event(v result.Verdict, f result.Failure) result.Event {
 // hang is what the watchdog does. Nothing can end a goroutine that waits for
 // ever but the end of its process.
 func (t *T) hang() {
-	t.mu.Lock()
-	if t.ended {
-		t.mu.Unlock()
+	v, f, first := t.close()
+	if !first {
 		return
 	}
-	t.ended = true
-	t.mu.Unlock()
-
-	dead := examine(dump(), "testing.tRunner")
-	f := result.Failure{
-		Kind:   result.KindHang,
-		Seen:   fmt.Sprintf(saidNoEnd, seconds(deadline)),
-		Detail: dead.String(),
-		Look:   places(dead),
+	// When a goroutine of the test has said what is wrong and ended, the test
+	// may be waiting for just that goroutine.
+	if v == result.Pass {
+		dead := examine(dump(), "testing.tRunner")
+		v, f = result.Error, result.Failure{
+			Kind:   result.KindHang,
+			Seen:   fmt.Sprintf(saidNoEnd, seconds(deadline)),
+			Detail: dead.String(),
+			Look:   places(dead),
+		}
 	}
-	e := t.event(result.Error, f)
+	t.exit(t.event(v, f))
+}
+
+// exit reports the end of a test whose process cannot go on, and ends it.
+func (t *T) exit(e result.Event) {
 	if events == nil {
 		fmt.Fprintf(os.Stderr, "--- FAIL: %s (%.2fs)\n%s", t.Name(), e.Seconds, indent(e.Failure.Text()))
 	} else if err := result.WriteEvent(events, e); err != nil {

@@ -76,8 +76,10 @@ var byState = []cause{
 // doing reads the state of a goroutine and the calls that it made from its
 // last line of judged code, the innermost first.
 func doing(state string, calls []stack.Call) Doing {
-	// The state may say more after a comma: how long, in which bubble.
+	// The state may say more after a comma (how long, in which bubble) and, in a
+	// bubble of testing/synctest, that nothing outside can end the wait.
 	state, _, _ = strings.Cut(state, ",")
+	state = strings.TrimSuffix(state, " (durable)")
 	computing := state == "running" || state == "runnable"
 	for i := len(calls) - 1; i >= 0 && !computing; i-- {
 		for _, c := range byCall {

@@ -236,7 +236,7 @@ func (l ladder) header() string {
 	var b strings.Builder
 	at := 0
 	for i, name := range l.who {
-		name = visible(name)
+		name = Visible(name)
 		start := max(l.at[i]-columns.StringWidth(name)/2, at)
 		b.WriteString(strings.Repeat(" ", start-at) + name)
 		at = start + columns.StringWidth(name)
@@ -267,7 +267,7 @@ func (l ladder) row(number int, e Event) string {
 	if e.Mark == "" {
 		return line + "\n"
 	}
-	mark := visible(e.Mark)
+	mark := Visible(e.Mark)
 	if columns.StringWidth(line)+3+columns.StringWidth(mark) <= maxWidth {
 		return line + "   " + mark + "\n"
 	}
@@ -333,12 +333,13 @@ func text(e Event) string {
 	if e.Text == "" && len(e.Bytes) > 0 {
 		return strconv.Quote(string(e.Bytes))
 	}
-	return visible(e.Text)
+	return Visible(e.Text)
 }
 
-// visible escapes what a terminal would obey or hide: control characters, marks
-// that turn the direction of text, bytes that are not UTF-8.
-func visible(s string) string {
+// Visible escapes what a terminal would obey or hide: control characters, marks
+// that turn the direction of text, bytes that are not UTF-8. Line feeds are
+// among them.
+func Visible(s string) string {
 	var b strings.Builder
 	for len(s) > 0 {
 		r, size := utf8.DecodeRuneInString(s)

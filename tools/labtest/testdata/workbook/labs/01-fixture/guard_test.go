@@ -3,6 +3,7 @@ package fixture_test
 import (
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -179,4 +180,19 @@ func TestAfterTheLateVerdict(tt *testing.T) {
 func TestEnvironmentIsClean(tt *testing.T) {
 	t := labtest.Begin(tt)
 	require.Empty(t, os.Getenv("WORKBOOK_EVENTS"))
+}
+
+func TestGoroutineFailsAndTheTestWaits(tt *testing.T) {
+	t := labtest.Begin(tt)
+	done := make(chan struct{})
+	go func() {
+		t.Fatal("The receiver saw a broken frame.")
+		close(done) // never reached
+	}()
+	<-done
+}
+
+func TestSaysTooMuch(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Broken("It said %s.%s", strings.Repeat("\x1b[31mred ", 1000), strings.Repeat("\nAnd again.", 100))
 }
