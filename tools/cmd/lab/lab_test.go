@@ -206,7 +206,9 @@ func TestAnyFolderOfTheWorkbook(t *testing.T) {
 		a := call(t, filepath.Join(root, dir), "test", "--stage", "1")
 		require.Equal(t, 0, a.status, a.out+a.err)
 	}
-	a := call(t, filepath.Join(root, "solutions"), "test", "echo", "--stage", "1")
+	a := call(t, filepath.Join(root, "labs", "01-echo", "cmd"), "test", "..", "--stage", "1")
+	require.Equal(t, 0, a.status, a.out+a.err)
+	a = call(t, filepath.Join(root, "solutions"), "test", "echo", "--stage", "1")
 	require.Equal(t, 0, a.status, a.out+a.err)
 }
 

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"workbook.example/tools/course"
 	"workbook.example/tools/sandbox"
@@ -97,6 +98,10 @@ A lab is named by its number (2), its folder (02-tcp-server) or its short name
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var value *pflag.InvalidValueError
+		if errors.As(err, &value) && strings.HasPrefix(value.GetFlag().Value.Type(), "int") {
+			return usagef("--%s takes a number, not %q", value.GetFlag().Name, value.GetValue())
+		}
 		return usagef("%v; `lab help %s` shows what it takes", err, cmd.Name())
 	})
 	root.AddCommand(verbs()...)
@@ -133,6 +138,9 @@ func pickLab(c *course.Course, verb string, args []string) (*course.Lab, error) 
 	}
 	if len(args) == 1 {
 		lab, err := c.Lab(args[0])
+		if err != nil && c.At(args[0]) != nil { // "." and the like
+			return c.At(args[0]), nil
+		}
 		if err != nil {
 			return nil, usagef("%v; type for example `lab %s %d`", err, verb, c.Labs[0].Number)
 		}
