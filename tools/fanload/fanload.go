@@ -116,13 +116,13 @@ func Do(ctx context.Context, proto Protocol, addr string, load Load) (Run, error
 	closing := new(atomic.Bool)
 	for i, c := range receivers {
 		reading.Go(func() {
-			if err := crowd.receive(i, c); err != nil && !closing.Load() {
+			if err := crowd.receive(i, c); !closing.Load() {
 				cancel(fmt.Errorf("receiver %d: %w", i, err))
 			}
 		})
 	}
 	reading.Go(func() {
-		if err := speaker.drain(); err != nil && !closing.Load() {
+		if err := speaker.drain(); !closing.Load() {
 			cancel(fmt.Errorf("the sender's connection broke: %w", err))
 		}
 	})

@@ -134,7 +134,7 @@ func parseHeader(lab *course.Lab, header string) (BugInfo, error) {
 		case "Stage":
 			n, err := strconv.Atoi(value)
 			if err != nil {
-				return info, fmt.Errorf("Stage: %q is not a number", value)
+				return info, fmt.Errorf("its Stage, %q, is not a number", value)
 			}
 			info.Stage = n
 		case "Caught-by":
@@ -147,7 +147,7 @@ func parseHeader(lab *course.Lab, header string) (BugInfo, error) {
 			}
 		case "Race":
 			if value != "yes" {
-				return info, fmt.Errorf("Race: say yes, or leave the line out")
+				return info, fmt.Errorf("its Race is yes, or there is no such line")
 			}
 			info.Race = true
 		default:
@@ -159,11 +159,11 @@ func parseHeader(lab *course.Lab, header string) (BugInfo, error) {
 	case info.Bug == "":
 		return info, fmt.Errorf("the header has no Bug")
 	case err != nil:
-		return info, fmt.Errorf("Stage: %w", err)
+		return info, fmt.Errorf("its Stage: %w", err)
 	case info.Says == "":
 		return info, fmt.Errorf("the header has no Says")
 	case !slices.ContainsFunc(stage.Tests, func(t course.Test) bool { return t.Name == info.CaughtBy }):
-		return info, fmt.Errorf("Caught-by: stage %d has no test %q", info.Stage, info.CaughtBy)
+		return info, fmt.Errorf("its Caught-by: stage %d has no test %q", info.Stage, info.CaughtBy)
 	}
 	return info, nil
 }
