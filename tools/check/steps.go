@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -149,7 +150,7 @@ func verifyLabs(ctx context.Context, root string) (Tally, string) {
 	}
 	var labs []*verify.Report
 	if err := json.Unmarshal(text, &labs); err != nil {
-		return one(out, fmt.Errorf("%w: %w", failed, err))
+		return one(out, errors.Join(failed, err))
 	}
 	var t Tally
 	for _, l := range labs {
