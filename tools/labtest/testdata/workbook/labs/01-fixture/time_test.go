@@ -28,5 +28,6 @@ func TestFakeTimeStandsStill(tt *testing.T) {
 
 func TestFakeTimeLeavesSomebodyBehind(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.NoLeaks()
 	t.FakeTime(func() { go new(fixture.Server).Receive() })
 }
