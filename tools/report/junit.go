@@ -49,12 +49,15 @@ type (
 		Skipped *junitMessage `xml:"skipped"`
 		Failure *junitMessage `xml:"failure"`
 		Error   *junitMessage `xml:"error"`
-		Output  string        `xml:"system-out,omitempty"`
+		Output  *junitOutput  `xml:"system-out"`
 	}
 	junitMessage struct {
 		Message string `xml:"message,attr"`
 		Type    string `xml:"type,attr,omitempty"`
-		Text    string `xml:",chardata"`
+		Text    string `xml:",cdata"`
+	}
+	junitOutput struct {
+		Text string `xml:",cdata"`
 	}
 )
 
@@ -116,7 +119,9 @@ func newSuite(r *result.Result, s result.Stage) junitSuite {
 			suite.Failures++
 		}
 		if t.Verdict != result.Pass {
-			c.Output = harmless(t.Output)
+			if t.Output != "" {
+				c.Output = &junitOutput{harmless(t.Output)}
+			}
 			c.File, c.Line = place(t.Failure, r.Build)
 		}
 		suite.Cases = append(suite.Cases, c)

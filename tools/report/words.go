@@ -59,7 +59,7 @@ func passing(stages []result.Stage) string {
 func points(p result.Points) string {
 	s := fmt.Sprintf("%d of %s", p.Core, plural(p.CoreMax, "point"))
 	if p.ExtraMax > 0 {
-		s += fmt.Sprintf(", %d of %d extra", p.Extra, p.ExtraMax)
+		s += fmt.Sprintf(" + %d extra", p.Extra)
 	}
 	return s
 }

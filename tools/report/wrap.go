@@ -51,8 +51,10 @@ func harmless(text string) string {
 			return 0x2400 + r // the Unicode pictures of control characters
 		case r == 0x7f:
 			return '\u2421'
-		case r == utf8.RuneError, unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
-			return '\uFFFD' // among them the marks that turn the direction of text
+		case r == 0xfffe, r == 0xffff: // no characters, and forbidden in XML
+			return utf8.RuneError
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp):
+			return utf8.RuneError // among them the marks that turn the direction of text
 		default:
 			return r
 		}

@@ -250,7 +250,7 @@ func TestAllOfAFolder(t *testing.T) {
 		json, junit := filepath.Join(class, "r.json"), filepath.Join(class, "r.xml")
 		a := call(t, root, "test", "--all", "--from", class, "--json", json, "--junit", junit)
 		require.Equal(t, 0, a.status, a.out+a.err)
-		require.Contains(t, a.out, "3 of 3 stages · 30 of 30 points, 5 of 5 extra", name)
+		require.Contains(t, a.out, "3 of 3 stages · 30 of 30 points + 5 extra", name)
 		require.Equal(t, 1, strings.Count(a.out, "\n"))
 		require.FileExists(t, json)
 		require.FileExists(t, junit)

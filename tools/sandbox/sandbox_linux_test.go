@@ -1,0 +1,208 @@
+package sandbox_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"workbook.example/tools/result"
+	"workbook.example/tools/sandbox"
+)
+
+// A part is what a copy of this test binary does when it is started with the
+// part's name in envPart.
+const envPart = "SANDBOX_TEST_PART"
+
+var parts = map[string]func() error{
+	"look around": lookAround,
+	"detect":      detect,
+	"parent":      parent,
+	"wait":        wait,
+}
+
+func TestMain(m *testing.M) {
+	sandbox.Init()
+	if part := parts[os.Getenv(envPart)]; part != nil {
+		if err := part(); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// namespace is the isolation of this machine; the test is skipped where it has
+// none.
+func namespace(t *testing.T) result.Isolation {
+	t.Helper()
+	iso := sandbox.Detect()
+	if iso.Level != sandbox.Namespace {
+		t.Skipf("%s; %s", iso.Reason, iso.Remedy)
+	}
+	return iso
+}
+
+func play(cmd *exec.Cmd, part string, env ...string) *exec.Cmd {
+	cmd.Env = append(append(os.Environ(), envPart+"="+part), env...)
+	return cmd
+}
+
+func self(t *testing.T) string {
+	t.Helper()
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	return exe
+}
+
+func lookAround() error {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return err
+	}
+	for _, i := range interfaces {
+		fmt.Println("interface", i.Name, i.Flags&net.FlagUp != 0)
+	}
+	for _, address := range []string{"127.0.0.1:8888", "[::1]:8888"} {
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			return err
+		}
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			return err
+		}
+		c.Close()
+		l.Close()
+	}
+	if c, err := net.Dial("tcp", os.Getenv("OUTSIDE")); err == nil {
+		c.Close()
+		return errors.New("there is a way out")
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_ICMP)
+	if err != nil {
+		return fmt.Errorf("raw socket: %w", err)
+	}
+	return unix.Close(fd)
+}
+
+func TestANamespaceHasALoopbackOfItsOwn(t *testing.T) {
+	iso := namespace(t)
+	outside, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer outside.Close()
+	// Several at once can have the same port.
+	for range 2 {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			out, err := play(sandbox.Command(iso, self(t)), "look around", "OUTSIDE="+outside.Addr().String()).CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			require.Equal(t, "interface lo true\n", string(out))
+		})
+	}
+}
+
+func detect() error {
+	fmt.Print(sandbox.Detect().Level)
+	return nil
+}
+
+func TestNobodyGetsANamespaceToo(t *testing.T) {
+	namespace(t)
+	if os.Getuid() != 0 {
+		t.Skip("only root can become nobody; run `sudo go test ./sandbox`")
+	}
+	// The test binary is where only root may look.
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("sandbox-test-%d", os.Getpid()))
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	defer os.RemoveAll(dir)
+	text, err := os.ReadFile(self(t))
+	require.NoError(t, err)
+	exe := filepath.Join(dir, "copy")
+	require.NoError(t, os.WriteFile(exe, text, 0o755))
+
+	cmd := play(exec.Command(exe), "detect")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, sandbox.Namespace, string(out))
+}
+
+// wait says that it is there and ends when it is ended.
+func wait() error {
+	fmt.Println("waiting")
+	select {}
+}
+
+// parent starts a process in the sandbox and stays.
+func parent() error {
+	cmd := play(sandbox.Command(result.Isolation{Level: os.Getenv("LEVEL")}, os.Args[0]), "wait")
+	cmd.Stdout = os.Stdout
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
+func TestAProcessDiesWithTheOneThatStartedIt(t *testing.T) {
+	for _, level := range []string{namespace(t).Level, sandbox.None} {
+		cmd := play(exec.Command(self(t)), "parent", "LEVEL="+level)
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		lines := bufio.NewReader(out)
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		require.Equal(t, "waiting\n", line)
+		require.NoError(t, cmd.Process.Kill())
+		// The pipe ends when nobody is left who could write to it.
+		_, err = io.Copy(io.Discard, lines)
+		require.NoError(t, err)
+		_ = cmd.Wait()
+	}
+}
+
+func TestKillAndDumpReachTheGroup(t *testing.T) {
+	for name, end := range map[string]func(*exec.Cmd){"kill": sandbox.Kill, "dump": sandbox.Dump} {
+		for _, level := range []string{namespace(t).Level, sandbox.None} {
+			t.Run(name+" "+level, func(t *testing.T) {
+				// A shell with a child in the background: both must go.
+				cmd := sandbox.Command(result.Isolation{Level: level}, "/bin/sh", "-c", "sleep 60 & echo started; exec sleep 60")
+				out, err := cmd.StdoutPipe()
+				require.NoError(t, err)
+				require.NoError(t, cmd.Start())
+				lines := bufio.NewReader(out)
+				_, err = lines.ReadString('\n')
+				require.NoError(t, err)
+				end(cmd)
+				rest, err := io.ReadAll(lines)
+				require.NoError(t, err)
+				require.Empty(t, strings.TrimSpace(string(rest)))
+				require.Error(t, cmd.Wait())
+			})
+		}
+	}
+}
+
+func TestTheSwitchTurnsItOff(t *testing.T) {
+	t.Setenv(sandbox.EnvSwitch, "off")
+	iso := sandbox.Detect()
+	require.Equal(t, sandbox.None, iso.Level)
+	require.NotEmpty(t, iso.Reason)
+	require.NotEmpty(t, iso.Remedy)
+	out, err := sandbox.Command(iso, "/bin/echo", "hello").Output()
+	require.NoError(t, err)
+	require.Equal(t, "hello\n", string(out))
+}
