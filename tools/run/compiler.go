@@ -46,6 +46,7 @@ func (b *Binary) explain(out []byte) (f result.Failure, blame bool) {
 		Read:   path.Join(b.lab.Path(), "README.md"),
 		Again:  fmt.Sprintf("make test-lab %d", b.lab.Number),
 	}
+	f.Again = b.again(f.Again)
 	var mine, theirs [][]string
 	for _, e := range errors {
 		if strings.HasSuffix(e[1], "_test.go") {

@@ -15,6 +15,7 @@ import (
 	"workbook.example/tools/course"
 	"workbook.example/tools/postmortem"
 	"workbook.example/tools/result"
+	"workbook.example/tools/sources"
 )
 
 // died is the verdict on a test in whose time the process ended.
@@ -119,6 +120,7 @@ func (b *Binary) readable(f *result.Failure) {
 	if f == nil || b.placed.Overlay == "" {
 		return
 	}
+	f.Again = b.again(f.Again)
 	shown := b.shown()
 	for _, text := range []*string{&f.Seen, &f.Ladder, &f.Detail} {
 		*text = shown.Replace(*text)
@@ -126,6 +128,21 @@ func (b *Binary) readable(f *result.Failure) {
 	for i := range f.Look {
 		f.Look[i] = shown.Replace(f.Look[i])
 	}
+}
+
+// again is the command for the learner's code, turned into the one for this
+// set where there is one that everybody can type.
+func (b *Binary) again(command string) string {
+	var whose string
+	switch b.set.Source.Kind {
+	case sources.KindSolution:
+		whose = " --solution"
+	case sources.KindBug:
+		whose = " --bug " + b.set.Source.Name
+	default:
+		return command
+	}
+	return strings.NewReplacer("make test-lab", "bin/lab test"+whose, "STAGE=", "--stage ", "SEED=", "--seed ").Replace(command)
 }
 
 func (b *Binary) shown() *strings.Replacer {
