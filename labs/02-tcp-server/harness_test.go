@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 	"log/slog"
 	"net"
 	"os"
@@ -57,6 +58,7 @@ func serve(l net.Listener, configure ...func(*tcpserver.Server)) (*testServer, e
 		served:   make(chan error, 1),
 		log:      new(logBuffer),
 	}
+	log.SetOutput(s.log) // of package log, which knows nothing of Logger
 	s.Logger = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, set := range configure {
 		set(s.Server)
@@ -75,8 +77,8 @@ func serve(l net.Listener, configure ...func(*tcpserver.Server)) (*testServer, e
 }
 
 // startNarrow is start with as little room as there can be in the kernel
-// between the server and a client that does not read, so that few messages
-// show what the server does with more.
+// between the server and a client, so that few messages show what happens when
+// one of them does not read.
 func startNarrow(t *labtest.T, configure ...func(*tcpserver.Server)) *testServer {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -164,6 +166,12 @@ func deadlined(conn net.Conn) net.Conn {
 }
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// stillThere checks that the server answers p, whatever else it sends.
+func stillThere(p *labtest.Peer) {
+	p.SendJSON(msg{"type": "anything else?", "id": "still there"})
+	p.Await(msg{"type": "error", "id": "still there"})
+}
 
 // The probes say, in the smallest way there is, whether a stage works so far
 // that a later one can be judged.

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	tcpserver "workbook.example/labs/02-tcp-server"
@@ -132,7 +131,7 @@ func TestAcceptPausesWhenDescriptorsRunOut(tt *testing.T) {
 	t := labtest.Begin(tt)
 	for _, shortage := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE} {
 		l := &scriptedListener{accept: func(int) (net.Conn, error) { return nil, acceptError(shortage) }}
-		serveFor(tt, l, time.Second)
+		serveFor(t, l, time.Second)
 		if l.calls > 12 {
 			t.Broken("Accept failed with %q, and Serve called it %d times within a second; expected a pause that grows, about 8 calls.", shortage, l.calls)
 		}
@@ -143,7 +142,7 @@ func TestAcceptPausesWhenDescriptorsRunOut(tt *testing.T) {
 	// However long the shortage lasts: a second is the longest pause, or the
 	// server would be deaf for long after the shortage has ended.
 	l := &scriptedListener{accept: func(int) (net.Conn, error) { return nil, acceptError(syscall.EMFILE) }}
-	serveFor(tt, l, 61*time.Second)
+	serveFor(t, l, 61*time.Second)
 	if l.calls < 50 {
 		t.Broken("Accept failed with %q for a minute, and Serve called it %d times; expected pauses of at most a second.", syscall.EMFILE, l.calls)
 	}
@@ -172,7 +171,7 @@ func TestAcceptRecovers(tt *testing.T) {
 			}
 			return nil, nil
 		}}
-		err := serveFor(tt, l, time.Second)
+		err := serveFor(t, l, time.Second)
 		if !served {
 			t.Broken("Accept failed three times with %q and then gave a connection, which was not served; Serve returned %v.", passing, err)
 		}
@@ -187,7 +186,7 @@ func TestAbortedConnectionCostsNoPause(tt *testing.T) {
 		}
 		return nil, acceptError(syscall.ECONNABORTED)
 	}}
-	serveFor(tt, l, time.Second)
+	serveFor(t, l, time.Second)
 	if l.calls < 200 {
 		t.Broken("200 clients gave up while they waited (ECONNABORTED), and a second later Serve was at the %dth; expected no pause: the next client may be fine.", l.calls)
 	}
@@ -196,7 +195,7 @@ func TestAbortedConnectionCostsNoPause(tt *testing.T) {
 func TestLastingAcceptErrorIsReturned(tt *testing.T) {
 	t := labtest.Begin(tt)
 	l := &scriptedListener{accept: func(int) (net.Conn, error) { return nil, acceptError(syscall.EINVAL) }}
-	err := serveFor(tt, l, 10*time.Second)
+	err := serveFor(t, l, 10*time.Second)
 	if errors.Is(err, errStillServing) {
 		t.Broken("Accept failed with %q, which no waiting mends, and 10 s and %d calls later Serve had not returned.", syscall.EINVAL, l.calls)
 	}
@@ -222,9 +221,10 @@ func TestServeEndsWithItsListener(tt *testing.T) {
 var errStillServing = errors.New("Serve has not returned")
 
 // serveFor runs Serve on l for a while of fake time, with no real socket and no
-// real waiting (testing/synctest), and returns what Serve returned.
-func serveFor(tt *testing.T, l *scriptedListener, while time.Duration) (err error) {
-	synctest.Test(tt, func(*testing.T) {
+// real waiting, and returns what Serve returned.
+func serveFor(t *labtest.T, l *scriptedListener, while time.Duration) (err error) {
+	t.Helper()
+	t.FakeTime(func() {
 		l.closed = make(chan struct{})
 		server := &tcpserver.Server{Logger: quiet}
 		served := make(chan error, 1)
@@ -236,7 +236,6 @@ func serveFor(tt *testing.T, l *scriptedListener, while time.Duration) (err erro
 			err = errStillServing
 		}
 		l.Close()
-		time.Sleep(5 * time.Second) // for pauses and connections to come to their end
 	})
 	return err
 }

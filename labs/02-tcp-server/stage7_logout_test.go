@@ -2,6 +2,7 @@ package tcpserver_test
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,23 @@ func TestLogoutReplySurvivesPipelinedInput(tt *testing.T) {
 	afterwards := strings.Repeat(`{"type":"chat","content":"one more thing"}`+"\n", 2000)
 	for try := range 40 {
 		p := t.Dial(fmt.Sprintf("try%d", try+1), srv.Addr())
+		p.SendRaw([]byte(loginAs(p.Name()) + "\n" + `{"type":"logout"}` + "\n" + afterwards))
+		p.Await(msg{"type": "logout_response"})
+		p.ExpectEOF()
+		p.Close()
+	}
+}
+
+func TestClientMayFinishWhatItIsSending(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(1, 2, 3, 4, 5)
+	srv := start(t)
+	// More than the kernels keep for a server that does not read: sending it
+	// fails, halfway through, if the server closes at the logout.
+	afterwards := strings.Repeat(`{"type":"chat","content":"one more thing"}`+"\n", 8000)
+	for try := range 5 {
+		p := t.Dial(fmt.Sprintf("try%d", try+1), srv.Addr())
+		p.Conn().(*net.TCPConn).SetWriteBuffer(16 << 10)
 		p.SendRaw([]byte(loginAs(p.Name()) + "\n" + `{"type":"logout"}` + "\n" + afterwards))
 		p.Await(msg{"type": "logout_response"})
 		p.ExpectEOF()
