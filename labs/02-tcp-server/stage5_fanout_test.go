@@ -2,6 +2,8 @@ package tcpserver_test
 
 import (
 	"fmt"
+	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -237,9 +239,13 @@ func TestDeadReaderIsRemoved(tt *testing.T) {
 func TestFramesNeverMix(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(1, 2, 3, 4)
-	srv := startNarrow(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	srv := startOn(t, politeListener{l})
 	bob := member(t, srv, "bob")
-	const senders, each, questions = 3, 60, 1000
+	const senders, each, questions = 3, 40, 300
 	var writing sync.WaitGroup
 	for i := range senders {
 		p := member(t, srv, fmt.Sprintf("sender%d", i+1))
@@ -272,6 +278,26 @@ func TestFramesNeverMix(tt *testing.T) {
 		}
 	}
 	writing.Wait()
+}
+
+// A politeListener's connections let others go first after each Write, so that
+// two writers to one connection meet there, as they would sooner or later.
+type politeListener struct{ net.Listener }
+
+func (l politeListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		conn = politeConn{tcp}
+	}
+	return conn, err
+}
+
+type politeConn struct{ *net.TCPConn }
+
+func (c politeConn) Write(p []byte) (int, error) {
+	n, err := c.TCPConn.Write(p)
+	runtime.Gosched()
+	return n, err
 }
 
 func TestNoFrameIsTooLong(tt *testing.T) {
