@@ -18,7 +18,7 @@ const (
 	maxLines   = 20  // events that are drawn
 	maxSpan    = 80  // terminal columns from the first lifeline to the last
 	maxWidth   = 100 // terminal columns of a line with what was expected on its right
-	minLane    = 20  // terminal columns between two lifelines
+	minLane    = 16  // terminal columns between two lifelines
 	arrow      = 6   // terminal columns of an arrow besides its label
 	slack      = 2   // how much longer an arrow is where there is room
 )
