@@ -15,6 +15,7 @@ import (
 
 func newVerify() *cobra.Command {
 	var file string
+	var jobs int
 	cmd := &cobra.Command{
 		Use:   "verify [LAB]",
 		Short: "Prove that the tests of a lab earn their place",
@@ -40,6 +41,9 @@ verify says that stages pass which must not.`,
 				}
 				labs = []*course.Lab{lab}
 			}
+			if jobs < 0 {
+				return usagef("--jobs %d: say how many at once, for example `lab verify --jobs 2`", jobs)
+			}
 			talk := io.Writer(os.Stdout)
 			if file == "-" {
 				talk = os.Stderr
@@ -49,6 +53,7 @@ verify says that stages pass which must not.`,
 			for _, lab := range labs {
 				status := report.NewStatus(os.Stderr)
 				r, err := verify.Lab(cmd.Context(), lab, verify.Options{
+					Workers: jobs,
 					Progress: func(done, total int, what string) {
 						status.Show(fmt.Sprintf("lab %d: %d of %d, %s", lab.Number, done, total, what))
 					},
@@ -68,6 +73,7 @@ verify says that stages pass which must not.`,
 			return errors.Join(verdict, write(file, func(w io.Writer) error { return verify.JSON(w, reports) }))
 		},
 	}
+	cmd.Flags().IntVar(&jobs, "jobs", 0, "how many bugs are judged at once (`number`); one a core if zero")
 	cmd.Flags().StringVar(&file, "json", "", "write the reports as JSON to this `file` (- is standard output)")
 	return cmd
 }
