@@ -118,7 +118,7 @@ func TestFragmentsAreSmall(tt *testing.T) {
 		pieces++
 		require.Zero(t, n%3, "a piece was cut")
 	}
-	require.Greater(t, pieces, 3, "10 pieces came in %d reads", pieces)
+	require.Greater(t, pieces, 1, "10 pieces came in %d reads", pieces)
 }
 
 func TestCoalescedBytesComeAtOnce(tt *testing.T) {
@@ -127,7 +127,7 @@ func TestCoalescedBytesComeAtOnce(tt *testing.T) {
 	proxy := t.Proxy("proxy", target(t, func(c *net.TCPConn) {
 		n, _ := c.Read(make([]byte, 100))
 		first <- n
-	}), labtest.ToServer.Coalesce(200*time.Millisecond))
+	}), labtest.ToServer.Coalesce(500*time.Millisecond))
 	alice := t.Peer("alice", dial(t, proxy.Addr()))
 	alice.SendBytewise(text(20))
 	require.Equal(t, 20, <-first)

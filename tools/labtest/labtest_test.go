@@ -43,6 +43,8 @@ var fixture = sync.OnceValues(func() (string, error) {
 var cleanup = func() {}
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", "16") // processes of the fixture mostly wait
 	code := m.Run()
 	cleanup()
 	os.Exit(code)

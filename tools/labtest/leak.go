@@ -24,7 +24,7 @@ func measure() baseline {
 
 // gcLimit is how much memory may be in use before the garbage collector runs
 // in a test that looks for leaks.
-const gcLimit = 512 << 20
+const gcLimit = 128 << 20
 
 // NoLeaks says that at the end of the test, after its other cleanups, nothing
 // may be left of what was started since Begin: no goroutine, and on Linux no
