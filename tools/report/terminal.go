@@ -56,7 +56,7 @@ func (v View) Print(w io.Writer, r *result.Result) error {
 		p.gap()
 		p.text(1, points(r.Points))
 	}
-	_, err := w.Write(p.out.Bytes())
+	_, err := w.Write(append(bytes.TrimRight(p.out.Bytes(), "\n"), '\n'))
 	return err
 }
 

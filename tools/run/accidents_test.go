@@ -97,7 +97,7 @@ var accidents = []accident{
 	{
 		name: "exit-1", verdict: result.Error, kind: result.KindExit, unhurt: sums,
 		do: func(t *testing.T, lab *course.Lab) {
-			change("server.go", "\t\tif err != nil {\n\t\t\tbreak\n", "\t\tif err != nil {\n\t\t\tlog.Fatal(\"client has gone: \", err)\n")(t, lab)
+			change("server.go", "\t\tif err != nil {\n\t\t\tbreak\n", "\t\tif err != nil {\n\t\t\tlog.Fatal(\"client has gone\")\n")(t, lab)
 			change("server.go", `"net"`, "\"log\"\n\t\"net\"")(t, lab)
 		},
 	},
@@ -107,17 +107,17 @@ var accidents = []accident{
 	},
 	{
 		name: "deadlock-on-stop", verdict: result.Fail, kind: result.KindHang, unhurt: sums,
-		do: change("server.go", "\ts.mu.Unlock()\n\ts.wg.Wait()\n}", "\ts.wg.Wait()\n\ts.mu.Unlock()\n}"),
+		do: change("server.go", "\ts.mu.Unlock()\n\ts.wg.Wait()\n}", "\ts.mu.Unlock()\n\t<-make(chan bool)\n}"),
 	},
 	{
 		name: "infinite-loop", verdict: result.Error, kind: result.KindHang, unhurt: []string{"TestSumOfNothing"},
 		options: run.Options{Stages: []int{1}},
-		do:      change("sum.go", "return a + b", "for a > 0 {\n\t}\n\treturn a + b"),
+		do:      change("sum.go", "return a + b", "more := make(chan int)\n\tfor a > 0 {\n\t\tselect {\n\t\tcase a = <-more:\n\t\tdefault:\n\t\t}\n\t}\n\treturn a + b"),
 	},
 	{
-		name: "infinite-loop-at-start", verdict: result.Error, kind: result.KindHang,
+		name: "hang-at-start", verdict: result.Error, kind: result.KindHang,
 		options: run.Options{Stages: []int{1}, Quiet: time.Second},
-		do:      change("sum.go", "package echo", "package echo\n\nvar forever = func() bool {\n\tfor {\n\t}\n}()\n"),
+		do:      change("sum.go", "package echo", "package echo\n\nimport \"net\"\n\nfunc init() {\n\tl, _ := net.Listen(\"tcp\", \"127.0.0.1:0\")\n\tl.Accept()\n}\n"),
 	},
 	{
 		name: "million-lines", verdict: result.Fail, kind: result.KindLaw,

@@ -29,6 +29,8 @@ func (b *Binary) autopsy(end *ended) result.Failure {
 	panicked := end.dump != "" && report.Panic != ""
 	signal, signalled := signalOf(end.state)
 	switch {
+	case end.hung && len(end.events) == 0:
+		return result.Failure{Kind: result.KindHang, Seen: seenHangAtStart, Why: whyHangAtStart, Detail: report.String(), Look: places(report)}
 	case end.hung:
 		return result.Failure{Kind: result.KindHang, Seen: seenHang, Detail: report.String(), Look: places(report)}
 	case panicked && strings.HasPrefix(report.Panic, "unexpected call to os.Exit(0)"):
@@ -102,11 +104,12 @@ func (b *Binary) scope() postmortem.Scope {
 // tell adds to a failure what the course knows about the test.
 func (j *judgement) tell(name string, f result.Failure) *result.Failure {
 	lab := j.binary.lab
-	if law := j.stage.Test(name); law != nil && f.Kind != result.KindMissing {
+	switch law := j.stage.Test(name); {
+	case f.Why != "" || f.Kind == result.KindMissing:
+	case whyKind[f.Kind] != "":
+		f.Why = whyKind[f.Kind]
+	case law != nil:
 		f.Law, f.Why = law.Law, law.Why
-	}
-	if why := whyKind[f.Kind]; why != "" {
-		f.Law, f.Why = "", why
 	}
 	f.Read = lab.Read(j.stage)
 	f.Hint = fmt.Sprintf("make hint %d", lab.Number)
