@@ -51,7 +51,7 @@ run-lab: needs-lab bin/lab
 	@bin/lab run $(lab) $(if $(ARGS),-- $(ARGS))
 
 hint: needs-lab bin/lab
-	@bin/lab hint $(lab) $(if $(STAGE),--stage '$(STAGE)')
+	@bin/lab hint $(lab) $(if $(STAGE),--stage '$(STAGE)') $(if $(HINT),--number '$(HINT)')
 
 bench-lab: needs-lab bin/lab
 	@bin/lab bench $(lab)
