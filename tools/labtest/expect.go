@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"workbook.example/tools/result"
 	"workbook.example/tools/wire"
 )
 
@@ -171,7 +172,16 @@ func (p *Peer) waited(what, said string) {
 		From: p.other, To: p.name, Kind: wire.Note,
 		Text: fmt.Sprintf(labelSilence, seconds(Patience)), Mark: fmt.Sprintf(markExpected, what),
 	})
-	p.t.Broken("%s", said)
+	p.t.silence(said)
+}
+
+// silence breaks the law because nothing came. Often that is a deadlock, and
+// then who is in it says more than the silence.
+func (t *T) silence(said string) {
+	t.Helper()
+	stuck := examine(dump(), "").Stuck()
+	t.record(result.Fail, result.Failure{Kind: result.KindLaw, Seen: said, Detail: stuck.String(), Look: places(stuck)})
+	t.stop()
 }
 
 // came records a message; mark says what was expected instead.
