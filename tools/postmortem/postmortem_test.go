@@ -102,6 +102,13 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// TestStuck keeps of a report who waits for a lock and who may hold one.
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	golden(t, "stuck", postmortem.Parse(dump(t, plain, "held"), scope).Stuck().String())
+	require.Empty(t, postmortem.Parse(dump(t, plain, "connections"), scope).Stuck().String())
+}
+
 func TestRace(t *testing.T) {
 	if out, err := exec.Command("go", "env", "CGO_ENABLED").Output(); err != nil || strings.TrimSpace(string(out)) != "1" {
 		t.Skip("the race detector needs a C compiler")

@@ -48,6 +48,17 @@ func main() {
 		run(s.LockTwice)
 		run(s.ReadLockTwice)
 		wait()
+	case "held":
+		c, err := net.Dial("tcp", s.Addr())
+		if err != nil {
+			panic(err)
+		}
+		run(func() { s.FloodLocked(c) })
+		time.Sleep(50 * time.Millisecond) // until it holds the lock
+		run(func() { s.FloodLocked(c) })
+		run(func() { s.FloodLocked(c) })
+		run(s.Sleep)
+		wait()
 	case "once":
 		run(s.OnceInOnce)
 		wait()

@@ -60,6 +60,13 @@ func (s *Server) Flood(c net.Conn) {
 	}
 }
 
+// FloodLocked writes under a lock.
+func (s *Server) FloodLocked(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Flood(c)
+}
+
 func (s *Server) Reader(r io.Reader) io.Reader { return &decoder{bufio.NewReader(r)} }
 
 func (d *decoder) Read(b []byte) (int, error) { return d.r.Read(b) }

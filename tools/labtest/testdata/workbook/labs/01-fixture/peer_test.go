@@ -52,6 +52,13 @@ func TestExpectAndNothingComes(tt *testing.T) {
 	alice.Expect(msg{"type": "chat_message", "content": "hi"})
 }
 
+func TestExpectAndTheServerIsLocked(tt *testing.T) {
+	t := labtest.Begin(tt)
+	s := new(fixture.Server)
+	alice := t.Dial("alice", start(t, func(net.Conn) { s.Shutdown() }))
+	alice.Expect(msg{"type": "welcome"})
+}
+
 func TestReceiveAndNothingComes(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Dial("alice", start(t, fixture.Answer())).Receive()
