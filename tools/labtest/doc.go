@@ -39,10 +39,10 @@
 //	Every line is answered once, in order.
 //	Whoever asks two things must know which answer belongs to which.
 //
-//	        alice                          server
-//	    1     │── `"one"` ───────────────────▶│
-//	    2     │── same write: `"two"` ───────▶│
-//	    3  ✗  │◀─ echo content:"two" ─────────│   expected content:"one"
+//	        alice                      server
+//	    1     │── `"one"` ───────────────▶│
+//	    2     │── same write: `"two"` ───▶│
+//	    3  ✗  │◀─ echo content:"two" ─────│   expected content:"one"
 //
 // # Verdicts
 //
