@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -209,7 +210,10 @@ func TestAccidentsAreToldKindly(t *testing.T) {
 			t.Parallel()
 			lab := workbook(t)
 			a.do(t, lab)
-			r := try(t, lab, a.options)
+			r := whateverC(try(t, lab, a.options))
+			if a.kind == result.KindRace && !r.Race {
+				t.Skip("there is no C compiler for the race detector (apt-get install gcc)")
+			}
 			require.Equal(t, a.verdict, r.Verdict)
 			if first := firstFailure(r); a.kind != "" {
 				require.NotNil(t, first)
@@ -249,6 +253,15 @@ func try(t *testing.T, lab *course.Lab, opts run.Options) *result.Result {
 	require.NoError(t, err)
 	r, err := run.Run(t.Context(), lab, set, opts)
 	require.NoError(t, err)
+	return r
+}
+
+// whateverC leaves out that there is no C compiler here: what a result says
+// otherwise is the same with one and without.
+func whateverC(r *result.Result) *result.Result {
+	r.Notes = slices.DeleteFunc(r.Notes, func(note string) bool {
+		return strings.HasPrefix(note, "The race detector did not watch")
+	})
 	return r
 }
 
@@ -312,7 +325,7 @@ func TestWithABrokenCCompilerThereIsNoRaceDetector(t *testing.T) {
 func TestWithoutNamespacesTheVerdictsAreTheSame(t *testing.T) {
 	lab := workbook(t)
 	t.Setenv("WORKBOOK_SANDBOX", "off")
-	r := try(t, lab, run.Options{})
+	r := whateverC(try(t, lab, run.Options{}))
 	require.Equal(t, result.Pass, r.Verdict)
 	require.Equal(t, "none", r.Isolation.Level)
 	golden(t, filepath.Join("accidents", "no-namespaces"), show(t, lab, r))
