@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"workbook.example/tools/result"
+	"workbook.example/tools/verify"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -189,6 +190,32 @@ func TestOutsideOfTheWorkbook(t *testing.T) {
 		require.Equal(t, 2, a.status)
 		golden(t, "outside", a.err)
 	}
+}
+
+func TestVerify(t *testing.T) {
+	root := filepath.Join("..", "..", "verify", "testdata", "workbook")
+	a := call(t, root, "verify", "right", "--json", "-")
+	require.Equal(t, 0, a.status, a.err)
+	require.Equal(t, "lab 1: 2 stages, 3 tests, 6 bugs, all caught\n", a.err)
+	var reports []*verify.Report
+	require.NoError(t, json.Unmarshal([]byte(a.out), &reports))
+	require.Len(t, reports, 1)
+	require.True(t, reports[0].OK())
+	require.Len(t, reports[0].Proofs, 6)
+
+	a = call(t, root, "verify", "wrong")
+	require.Equal(t, 1, a.status)
+	require.Contains(t, a.out, "bug harmless\n  ✗ it was not caught")
+	require.Equal(t, 2, call(t, root, "verify", "--jobs", "-1").status)
+}
+
+func TestBench(t *testing.T) {
+	root := filepath.Join("..", "..", "verify", "testdata", "workbook")
+	a := call(t, root, "bench", "right", "--rounds", "2", "--time", "1ms")
+	require.Equal(t, 0, a.status, a.err)
+	require.Regexp(t, `(?m)^Greet +time +no result +.*s `, a.out)
+	require.Contains(t, a.out, "not implemented yet")
+	require.Equal(t, 2, call(t, root, "bench", "right", "--rounds", "0").status)
 }
 
 func TestExitStatus(t *testing.T) {

@@ -23,3 +23,11 @@ func TestNobodyIsNotGreeted(tt *testing.T) {
 		t.Broken("Greet(\"Ada\") returned the error %v.", err)
 	}
 }
+
+func BenchmarkGreet(b *testing.B) {
+	for b.Loop() {
+		if _, err := right.Greet("Ada"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
