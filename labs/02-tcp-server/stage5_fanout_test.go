@@ -152,7 +152,7 @@ func TestEverybodySeesTheSameOrder(tt *testing.T) {
 func TestSlowReaderDelaysNobody(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(1, 2, 3, 4)
-	srv := startNarrow(t)
+	srv := startNarrow(t, func(s *tcpserver.Server) { s.OutboxLimit = 128 << 10 })
 	slow := member(t, srv, "slow")
 	slow.StopReading()
 	bob, alice := member(t, srv, "bob"), member(t, srv, "alice")

@@ -97,7 +97,7 @@ func TestWhatWasQueuedComesBeforeTheEnd(tt *testing.T) {
 	srv := startNarrow(t)
 	bob := member(t, srv, "bob") // who does not look for a while
 	carol, alice := member(t, srv, "carol"), member(t, srv, "alice")
-	const queued = 60 // half a megabyte: more than the kernel takes
+	const queued = 90 // 720 KiB: more than the kernel takes
 	text := strings.Repeat("x", 8<<10)
 	for i := range queued {
 		alice.SendJSON(msg{"type": "chat", "content": fmt.Sprint(i, " ", text)})
@@ -138,10 +138,11 @@ func TestEndWaitsForNobodyForEver(tt *testing.T) {
 	// one does not even read what waits for it.
 	silent, talker, deaf := member(t, srv, "silent"), member(t, srv, "talker"), member(t, srv, "deaf")
 	deaf.StopReading()
-	for range 20 {
+	const waiting = 40
+	for range waiting {
 		alice.SendJSON(msg{"type": "chat", "content": strings.Repeat("x", 16<<10)})
 	}
-	for range 20 {
+	for range waiting {
 		silent.Await(msg{"type": "chat_message"})
 		talker.Await(msg{"type": "chat_message"})
 	}

@@ -63,7 +63,7 @@ func TestShutdownDeliversWhatWaits(tt *testing.T) {
 	srv := startNarrow(t)
 	bob := member(t, srv, "bob") // who does not look for a while
 	carol, alice := member(t, srv, "carol"), member(t, srv, "alice")
-	const waiting = 60 // half a megabyte: more than the kernel takes
+	const waiting = 90 // 720 KiB: more than the kernel takes
 	for i := range waiting {
 		alice.SendJSON(msg{"type": "chat", "content": fmt.Sprint(i, " ", strings.Repeat("x", 8<<10))})
 	}
@@ -147,7 +147,7 @@ func TestShutdownDeadlineCutsTheWait(tt *testing.T) {
 	deaf := member(t, srv, "deaf")
 	deaf.StopReading()
 	alice := member(t, srv, "alice")
-	for range 20 {
+	for range 40 {
 		alice.SendJSON(msg{"type": "chat", "content": strings.Repeat("x", 16<<10), "id": 1})
 		alice.Await(msg{"type": "chat_response"})
 	}
