@@ -199,7 +199,7 @@ func TestJunkNeverPanics(tt *testing.T) {
 				line = []byte("{")
 			}
 		}
-		err, panicked := parse(line)
+		panicked, err := parse(line)
 		if panicked != nil {
 			t.Broken("ParseRequest of %q panicked: %v", line, panicked)
 		}
@@ -209,9 +209,9 @@ func TestJunkNeverPanics(tt *testing.T) {
 	}
 }
 
-// parse tells what ParseRequest returned, or that it panicked and with what.
-func parse(line []byte) (err error, panicked any) {
+// parse tells with what ParseRequest panicked, or else what it returned.
+func parse(line []byte) (panicked any, err error) {
 	defer func() { panicked = recover() }()
 	_, err = tcpserver.ParseRequest(line)
-	return err, nil
+	return nil, err
 }

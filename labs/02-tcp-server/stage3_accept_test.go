@@ -218,7 +218,7 @@ func TestServeEndsWithItsListener(tt *testing.T) {
 	})
 }
 
-var errStillServing = errors.New("Serve has not returned")
+var errStillServing = errors.New("the server still serves")
 
 // serveFor runs Serve on l for a while of fake time, with no real socket and no
 // real waiting, and returns what Serve returned.
