@@ -137,6 +137,14 @@ var accidents = []accident{
 		},
 	},
 	{
+		name: "prints-an-endless-line", verdict: result.Fail, kind: result.KindLaw, unhurt: []string{"TestSumOfNothing"},
+		options: run.Options{Stages: []int{1}},
+		do: func(t *testing.T, lab *course.Lab) {
+			change("sum.go", "return a + b", "fmt.Print(strings.Repeat(\"no end \", 1_000_000))\n\treturn a - b")(t, lab)
+			change("sum.go", "package echo", "package echo\n\nimport (\n\t\"fmt\"\n\t\"strings\"\n)")(t, lab)
+		},
+	},
+	{
 		name: "prints-what-testing-prints", verdict: result.Fail, kind: result.KindLaw,
 		options: run.Options{Stages: []int{1}},
 		do: func(t *testing.T, lab *course.Lab) {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,9 @@ func findToolchain(ctx context.Context) (toolchain, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "-json", "GOVERSION", "GOOS", "GOARCH", "CC", "CGO_ENABLED").Output()
 	if errors.Is(err, exec.ErrNotFound) {
 		return t, errors.New(noGo)
+	}
+	if exit := new(exec.ExitError); errors.As(err, &exit) {
+		return t, fmt.Errorf("go env: %s", bytes.TrimSpace(exit.Stderr)) // such as a Go that is too old
 	}
 	if err != nil {
 		return t, fmt.Errorf("go env: %w", err)
