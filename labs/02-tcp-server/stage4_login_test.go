@@ -132,7 +132,7 @@ func TestConnectionLogsInOnce(tt *testing.T) {
 	srv := start(t)
 	alice := member(t, srv, "alice")
 	alice.SendJSON(msg{"type": "login", "username": "admin", "password": "x"})
-	alice.Expect(msg{"type": "login_response", "success": false, "code": tcpserver.CodeAlreadyLoggedIn})
+	alice.Await(msg{"type": "login_response", "success": false, "code": tcpserver.CodeAlreadyLoggedIn})
 	// Nothing has changed: admin is free, alice is taken.
 	admin := member(t, srv, "admin")
 	second := t.Dial("second", srv.Addr())
@@ -250,7 +250,7 @@ func TestLogKeepsSecretsAndLines(tt *testing.T) {
 	mallory.SendJSON(msg{"type": "login", "username": "mallory", "password": password})
 	mallory.Expect(msg{"type": "login_response", "success": true})
 	mallory.SendJSON(msg{"type": "login", "username": "mallory", "password": password})
-	mallory.Expect(msg{"type": "login_response", "success": false})
+	mallory.Await(msg{"type": "login_response", "success": false})
 	mallory.CloseWrite()
 	mallory.ExpectClosed()
 	log := srv.log.String()
