@@ -92,19 +92,22 @@ func (r *Report) stubs(ctx context.Context, lab *course.Lab) error {
 	if err != nil {
 		return err
 	}
-	res, err := run.Run(ctx, lab, set, run.Options{})
-	if err != nil {
-		return err
-	}
-	if res.Seconds > soon.Seconds() {
-		// The first run may have had to compile the standard library.
+	// The first run may have to compile the standard library, and any run may
+	// meet a busy machine: what counts is how soon it can be.
+	var res *result.Result
+	for range 3 {
 		if res, err = run.Run(ctx, lab, set, run.Options{}); err != nil {
 			return err
 		}
+		if r.StubsSeconds == 0 || res.Seconds < r.StubsSeconds {
+			r.StubsSeconds = res.Seconds
+		}
+		if r.StubsSeconds <= soon.Seconds() {
+			break
+		}
 	}
-	r.StubsSeconds = res.Seconds
-	if res.Seconds > soon.Seconds() {
-		r.find("stubs", "they take %.1f s to be red; a learner should see it within %.0f s", res.Seconds, soon.Seconds())
+	if r.StubsSeconds > soon.Seconds() {
+		r.find("stubs", "they take %.1f s to be red; a learner should see it within %.0f s", r.StubsSeconds, soon.Seconds())
 	}
 	if r.notBuilt("stubs", res) {
 		return nil
