@@ -7,14 +7,15 @@ import (
 	"workbook.example/tools/result"
 )
 
-// JSON writes results for programs: one result as an object, several as an
-// array. docs/result.schema.json describes the object.
-func JSON(w io.Writer, results ...*result.Result) error {
+// JSON writes a result for programs; docs/result.schema.json describes it.
+func JSON(w io.Writer, r *result.Result) error { return encode(w, r) }
+
+// JSONList writes results as an array, however many they are.
+func JSONList(w io.Writer, results []*result.Result) error { return encode(w, results) }
+
+func encode(w io.Writer, v any) error {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
 	out.SetIndent("", "  ")
-	if len(results) == 1 {
-		return out.Encode(results[0])
-	}
-	return out.Encode(results)
+	return out.Encode(v)
 }

@@ -64,7 +64,7 @@ type (
 // JUnit writes results as one JUnit XML file, a suite for each stage. What the
 // code did wrong is a failure, however it died of it; an error is our own
 // trouble.
-func JUnit(w io.Writer, results ...*result.Result) error {
+func JUnit(w io.Writer, results []*result.Result) error {
 	file := junitFile{Name: "workbook"}
 	var whole float64
 	for _, r := range results {

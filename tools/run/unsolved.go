@@ -9,16 +9,15 @@ import (
 )
 
 // FirstUnsolved is the first stage that does not pass, or nil. It looks no
-// further than that, and without the race detector, to be quick.
+// further than that.
 func FirstUnsolved(ctx context.Context, lab *course.Lab, set *sources.Set) (*course.Stage, error) {
-	opts := Options{Race: RaceOff}
-	b, err := Build(ctx, lab, set, opts)
+	b, err := Build(ctx, lab, set, Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer b.Close()
 	for i := range lab.Stages {
-		s, err := b.Stage(ctx, &lab.Stages[i], opts)
+		s, err := b.Stage(ctx, &lab.Stages[i], Options{})
 		if err != nil {
 			return nil, err
 		}

@@ -29,7 +29,7 @@ const (
 func main() {
 	sandbox.Init()
 	// A second Ctrl-C ends the program at once, should the first one hang.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	context.AfterFunc(ctx, stop)
 	os.Exit(execute(ctx))
 }

@@ -48,7 +48,7 @@ The exit status is 0 if all stages that were asked for pass, 1 if some do not,
 	cmd.Flags().IntSliceVar(&v.stages, "stage", nil, "test only stage `N`")
 	cmd.Flags().StringVar(&v.race, "race", "auto", "`when` to use the race detector: auto, on or off")
 	cmd.Flags().StringVar(&v.seed, "seed", "", "replay what was random with seed `S`")
-	cmd.Flags().StringVar(&v.json, "json", "", "write the result as JSON to `FILE` (- is standard output)")
+	cmd.Flags().StringVar(&v.json, "json", "", "write the result as JSON to `FILE` (- is standard output); an array with --all")
 	cmd.Flags().StringVar(&v.junit, "junit", "", "write the result as JUnit XML to `FILE` (- is standard output)")
 	cmd.Flags().BoolVarP(&v.verbose, "verbose", "v", false, "show every failing test in full")
 	return cmd
@@ -184,10 +184,16 @@ func (v *testVerb) talk() io.Writer {
 
 // finish writes the files that were asked for and says whether all passes.
 func (v *testVerb) finish(results ...*result.Result) error {
-	if err := write(v.json, func(w io.Writer) error { return report.JSON(w, results...) }); err != nil {
+	err := write(v.json, func(w io.Writer) error {
+		if v.all {
+			return report.JSONList(w, results)
+		}
+		return report.JSON(w, results[0])
+	})
+	if err != nil {
 		return err
 	}
-	if err := write(v.junit, func(w io.Writer) error { return report.JUnit(w, results...) }); err != nil {
+	if err := write(v.junit, func(w io.Writer) error { return report.JUnit(w, results) }); err != nil {
 		return err
 	}
 	verdict := result.Pass
@@ -206,17 +212,17 @@ func (v *testVerb) finish(results ...*result.Result) error {
 
 // write writes a file that was asked for; none if its name is empty, standard
 // output if it is a hyphen.
-func write(file string, content func(io.Writer) error) (err error) {
+func write(file string, format func(io.Writer) error) (err error) {
 	switch file {
 	case "":
 		return nil
 	case "-":
-		return content(os.Stdout)
+		return format(os.Stdout)
 	}
 	f, err := os.Create(file)
 	if err != nil {
 		return usagef("%v", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return content(f)
+	return format(f)
 }
