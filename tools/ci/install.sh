@@ -24,6 +24,4 @@ sudo=()
 [ "$(id -u)" -eq 0 ] || sudo=(sudo)
 export DEBIAN_FRONTEND=noninteractive
 "${sudo[@]}" apt-get update -q
-# Not recommended packages: a mail server is one of them. Servers that a
-# package would start on its own stay off where policy-rc.d is obeyed.
 "${sudo[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
