@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -114,7 +115,7 @@ func (s *stream) line(line []byte) {
 			s.endReport()
 		}
 	case s.startsReport(line):
-	case deathCry.Match(line):
+	case isDeathCry(line):
 		// A cry in a dump that is being read begins the next one: of a panic
 		// while panicking, or of SIGQUIT.
 		s.forgive()
@@ -122,8 +123,8 @@ func (s *stream) line(line []byte) {
 		add(s.crash, line)
 	case s.crash != nil:
 		add(s.crash, line)
-	case bytes.Contains(line, []byte(": race detected during execution of test")),
-		bytes.Equal(line, []byte("testing: warning: no tests to run")):
+	case bytes.HasSuffix(line, []byte(": race detected during execution of test")),
+		string(line) == "testing: warning: no tests to run":
 	default:
 		s.print(line)
 	}
@@ -156,8 +157,18 @@ func (s *stream) endReport() {
 	s.report = nil
 }
 
-// deathCry is how the Go runtime begins to speak when a process dies.
-var deathCry = regexp.MustCompile(`^(panic: |fatal error: |SIGQUIT: quit|SIGABRT: abort|unexpected fault address |runtime: goroutine stack exceeds |runtime: out of memory)`)
+// deathCries are how the Go runtime begins to speak when a process dies.
+var deathCries = []string{
+	"panic: ", "fatal error: ", "SIGQUIT: quit", "SIGABRT: abort", "unexpected fault address ",
+	"runtime: goroutine stack exceeds ", "runtime: out of memory",
+}
+
+// isDeathCry is asked for every line, of which there may be millions.
+func isDeathCry(line []byte) bool {
+	return slices.ContainsFunc(deathCries, func(cry string) bool {
+		return len(line) >= len(cry) && string(line[:len(cry)]) == cry
+	})
+}
 
 var verdictLine = regexp.MustCompile(`^--- (PASS|FAIL|SKIP): (\S+)`)
 
@@ -208,32 +219,39 @@ func add(b *bytes.Buffer, line []byte) {
 // output keeps the first and the last lines of what was printed.
 type output struct {
 	head, tail []string
+	oldest     int // of tail, which is a ring once it is full
 	cut        int
 }
 
 func (o *output) add(line []byte) {
+	text := string(line[:min(len(line), maxLine)])
 	if len(line) > maxLine {
-		line = append(bytes.Clone(line[:maxLine]), "…"...)
+		text += "…"
 	}
-	if len(o.head) < keepHead {
-		o.head = append(o.head, string(line))
-		return
-	}
-	if len(o.tail) == keepTail {
-		o.tail = append(o.tail[:0], o.tail[1:]...)
+	switch {
+	case len(o.head) < keepHead:
+		o.head = append(o.head, text)
+	case len(o.tail) < keepTail:
+		o.tail = append(o.tail, text)
+	default:
+		o.tail[o.oldest] = text
+		o.oldest = (o.oldest + 1) % keepTail
 		o.cut++
 	}
-	o.tail = append(o.tail, string(line))
 }
 
 // takeBack removes the last line if it is this one.
 func (o *output) takeBack(line string) {
-	last := &o.head
-	if len(o.tail) > 0 {
-		last = &o.tail
+	if len(o.tail) == 0 {
+		if n := len(o.head); n > 0 && o.head[n-1] == line {
+			o.head = o.head[:n-1]
+		}
+		return
 	}
-	if n := len(*last); n > 0 && (*last)[n-1] == line {
-		*last = (*last)[:n-1]
+	o.tail = slices.Concat(o.tail[o.oldest:], o.tail[:o.oldest])
+	o.oldest = 0
+	if n := len(o.tail); o.tail[n-1] == line {
+		o.tail = o.tail[:n-1]
 	}
 }
 
@@ -243,10 +261,11 @@ func (o *output) text() (text string, cut int) {
 	if o == nil {
 		return "", 0
 	}
-	lines := o.head
+	lines := slices.Clone(o.head)
 	if o.cut > 0 {
 		lines = append(lines, fmt.Sprintf(linesLeftOut, o.cut))
 	}
-	lines = append(lines, o.tail...)
+	lines = append(lines, o.tail[o.oldest:]...)
+	lines = append(lines, o.tail[:o.oldest]...)
 	return strings.ToValidUTF8(strings.Join(lines, "\n"), "\uFFFD"), o.cut
 }

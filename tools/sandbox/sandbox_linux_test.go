@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -174,25 +173,39 @@ func TestAProcessDiesWithTheOneThatStartedIt(t *testing.T) {
 	}
 }
 
-func TestKillAndDumpReachTheGroup(t *testing.T) {
-	for name, end := range map[string]func(*exec.Cmd){"kill": sandbox.Kill, "dump": sandbox.Dump} {
-		for _, level := range []string{namespace(t).Level, sandbox.None} {
-			t.Run(name+" "+level, func(t *testing.T) {
-				// A shell with a child in the background: both must go.
-				cmd := sandbox.Command(result.Isolation{Level: level}, "/bin/sh", "-c", "sleep 60 & echo started; exec sleep 60")
-				out, err := cmd.StdoutPipe()
-				require.NoError(t, err)
-				require.NoError(t, cmd.Start())
-				lines := bufio.NewReader(out)
-				_, err = lines.ReadString('\n')
-				require.NoError(t, err)
-				end(cmd)
-				rest, err := io.ReadAll(lines)
-				require.NoError(t, err)
-				require.Empty(t, strings.TrimSpace(string(rest)))
-				require.Error(t, cmd.Wait())
-			})
-		}
+func TestKillReachesTheGroup(t *testing.T) {
+	for _, level := range []string{namespace(t).Level, sandbox.None} {
+		// A shell with a child in the background: both must go.
+		cmd := sandbox.Command(result.Isolation{Level: level}, "/bin/sh", "-c", "sleep 60 & echo started; exec sleep 60")
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		lines := bufio.NewReader(out)
+		_, err = lines.ReadString('\n')
+		require.NoError(t, err)
+		sandbox.Kill(cmd)
+		_, err = io.Copy(io.Discard, lines) // ends when both have gone
+		require.NoError(t, err)
+		require.Error(t, cmd.Wait())
+	}
+}
+
+func TestDumpAsksForTheGoroutines(t *testing.T) {
+	for _, level := range []string{namespace(t).Level, sandbox.None} {
+		cmd := play(sandbox.Command(result.Isolation{Level: level}, self(t)), "wait")
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		cmd.Stderr = cmd.Stdout
+		require.NoError(t, cmd.Start())
+		lines := bufio.NewReader(out)
+		_, err = lines.ReadString('\n')
+		require.NoError(t, err)
+		sandbox.Dump(cmd)
+		dump, err := io.ReadAll(lines)
+		require.NoError(t, err)
+		require.Contains(t, string(dump), "SIGQUIT: quit")
+		require.Contains(t, string(dump), "sandbox_test.wait")
+		require.Error(t, cmd.Wait())
 	}
 }
 
