@@ -175,8 +175,8 @@ func (p *Peer) waited(what, said string) {
 	p.t.silence(said)
 }
 
-// silence breaks the law because nothing came. Often that is a deadlock, and
-// then who is in it says more than the silence.
+// silence breaks the law because nothing happened. Often that is a deadlock,
+// and then who is in it says more than the silence.
 func (t *T) silence(said string) {
 	t.Helper()
 	stuck := examine(dump(), "").Stuck()

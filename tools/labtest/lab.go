@@ -57,6 +57,9 @@ func (t *T) explain(f result.Failure) *result.Failure {
 	if f.Seen == "" {
 		f.Seen = result.Unsaid
 	}
+	if said := t.complaints(); said != "" {
+		f.Detail = strings.TrimLeft(strings.TrimRight(f.Detail, "\n")+"\n\n"+said, "\n")
+	}
 	f.Seen, f.Detail = readable(f.Seen), readable(f.Detail)
 	l := theLab()
 	if l.Lab == nil {

@@ -27,7 +27,7 @@ func measure() baseline {
 const gcLimit = 128 << 20
 
 // NoLeaks says that at the end of the test, after its other cleanups, nothing
-// may be left of what was started since Begin: no goroutine, and on Linux no
+// may be left of what was started since this call: no goroutine, and on Linux no
 // open socket or file. (Elsewhere descriptors are not counted.) What is
 // still ending has Patience to do so.
 //
@@ -41,6 +41,7 @@ func (t *T) NoLeaks() {
 		return
 	}
 	t.noLeaks = true
+	t.baseline = measure()
 	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(gcLimit)
 	t.Cleanup(func() {
 		debug.SetMemoryLimit(limit)

@@ -35,6 +35,7 @@ const (
 	saidNever       = "%s did not happen within %s."
 	saidNoReturn    = "%s did not return within %s."
 	saidPanic       = "%s panicked: %v"
+	saidLogged      = "the %s logged"
 	saidGoexit      = "%s ended the goroutine that called it (runtime.Goexit)."
 	saidStuck       = "Everybody waits, and no timer is left that could wake anybody."
 	saidLeftBehind  = "The connection is over, and goroutines of it still wait, for ever."

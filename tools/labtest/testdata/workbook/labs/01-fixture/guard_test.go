@@ -1,6 +1,7 @@
 package fixture_test
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -195,4 +196,16 @@ func TestGoroutineFailsAndTheTestWaits(tt *testing.T) {
 func TestSaysTooMuch(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Broken("It said %s.%s", strings.Repeat("\x1b[31mred ", 1000), strings.Repeat("\nAnd again.", 100))
+}
+
+func TestTheServerComplained(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Logged(func() []string {
+		var lines []string
+		for i := range 10 {
+			lines = append(lines, fmt.Sprintf("level=WARN msg=\"complaint %d\"\n", i))
+		}
+		return append(lines, "level=ERROR msg=panic stack="+strings.Repeat("goroutine ", 100))
+	})
+	t.Broken("The server closed the connection.")
 }
