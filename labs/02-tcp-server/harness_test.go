@@ -47,6 +47,7 @@ func startOn(t *labtest.T, l net.Listener, configure ...func(*tcpserver.Server))
 	if err != nil {
 		t.Broken("%v", err)
 	}
+	t.Logged(srv.log.complaints)
 	return srv
 }
 
@@ -125,6 +126,17 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.Write(p)
+}
+
+// complaints are the warnings and errors among the lines, and what package log
+// was given.
+func (b *logBuffer) complaints() (lines []string) {
+	for line := range strings.Lines(b.String()) {
+		if !strings.Contains(line, "level=INFO") && !strings.Contains(line, "level=DEBUG") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 func (b *logBuffer) String() string {

@@ -11,12 +11,14 @@ import (
 //
 //   - CodeBadJSON: not one JSON object, or a key that comes twice (two readers
 //     would not agree on what it says)
-//   - CodeBadField: a field of the wrong type, e.g. a number for "content"
+//   - CodeBadField: a field of the wrong type, e.g. a number for "content", or
+//     an id of more than maxID bytes
 //   - CodeMissingField: no "type", or no field that the type needs: username
 //     and password of a login, content of a chat
 //   - CodeUnknownType: a type that no client sends
 //
-// Keys are compared exactly: "Type" is not "type". Fields that nobody asked
+// A message of such an error quotes at most a few words of the request, so that
+// it always fits into a frame. Keys are compared exactly: "Type" is not "type". Fields that nobody asked
 // for are ignored, so that clients newer than the server can talk to it.
 func ParseRequest(frame []byte) (Request, error) {
 	return Request{}, errors.New("ParseRequest: not implemented yet (labs/02-tcp-server/README.md#2-envelope)")

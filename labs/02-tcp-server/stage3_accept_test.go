@@ -46,6 +46,27 @@ func TestBadRequestLeavesTheConnectionOpen(tt *testing.T) {
 	}
 }
 
+func TestAnswerToAnythingFitsAFrame(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(1, 2)
+	srv := start(t)
+	alice := t.Dial("alice", srv.Addr())
+	long := strings.Repeat("x", tcpserver.MaxFrame-len(`{"type":"dance","id":""}`+"\n"))
+	controls := strings.Repeat(`\u0001`, 10_000) // six bytes for one, and maybe six again in the answer
+	for _, try := range []struct{ line, code string }{
+		{`{"type":"` + long + `"}`, tcpserver.CodeUnknownType},
+		{`{"type":"` + controls + `"}`, tcpserver.CodeUnknownType},
+		{`{"` + long[:len(long)/2] + `":1,"` + controls[:60] + `":1,"` + controls[:60] + `":2}`, tcpserver.CodeBadJSON},
+		{`{"type":"dance","id":"` + long + `"}`, tcpserver.CodeBadField},
+		{`{"type":"dance","id":` + strings.Repeat("1", len(long)) + `}`, tcpserver.CodeBadField},
+	} {
+		alice.Send(try.line)
+		if m := alice.Expect(msg{"type": "error", "code": try.code}); len(m.Raw())+1 > tcpserver.MaxFrame {
+			t.Broken("The server answered with a frame of %d bytes; no frame is longer than %d.", len(m.Raw())+1, tcpserver.MaxFrame)
+		}
+	}
+}
+
 func TestEveryRequestGetsItsOwnAnswer(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(1, 2)

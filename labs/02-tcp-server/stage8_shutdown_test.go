@@ -168,44 +168,39 @@ func TestShutdownDeadlineCutsTheWait(tt *testing.T) {
 func TestNobodyIsLostInTheDoor(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(1, 2, 3)
-	for range 20 {
+	const rounds, visitors = 20, 10
+	for range rounds {
 		srv := start(t)
-		results := make(chan error, 1)
-		go func() { results <- knock(srv.Addr()) }()
-		if err := <-results; err != nil { // the first one is in before the end begins
-			t.Broken("A client could not talk to the server before its shutdown: %v", err)
-		}
-		const visitors = 10
 		hung := make(chan error, visitors)
-		var knocking sync.WaitGroup
-		for range visitors {
-			knocking.Go(func() {
-				if err := knock(srv.Addr()); isTimeout(err) {
+		var inside sync.WaitGroup
+		for range visitors { // they are connected; some have been accepted, others wait for it
+			conn, err := net.Dial("tcp", srv.Addr())
+			if err != nil {
+				t.Fatalf("dial: %v", err)
+			}
+			inside.Go(func() {
+				if err := knock(conn); isTimeout(err) {
 					hung <- err
 				}
 			})
 		}
 		shutdown(t, srv)
-		knocking.Wait()
+		inside.Wait()
 		if len(hung) > 0 {
 			t.Broken("A client that connected while the server was shutting down was neither served nor closed: %v.", <-hung)
 		}
 	}
 }
 
-// knock connects, asks something, and reads until the server answers or ends
-// the connection.
-func knock(addr string) error {
-	conn, err := net.DialTimeout("tcp", addr, labtest.Patience)
-	if err != nil {
-		return err
-	}
+// knock asks something, reads until the server answers or ends the connection,
+// and closes it.
+func knock(conn net.Conn) error {
 	defer conn.Close()
 	deadlined(conn)
 	if _, err := conn.Write([]byte("{\"type\":\"dance\"}\n")); err != nil {
 		return err
 	}
-	_, err = conn.Read(make([]byte, 512))
+	_, err := conn.Read(make([]byte, 512))
 	return err
 }
 

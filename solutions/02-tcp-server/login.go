@@ -46,7 +46,7 @@ func (c *session) login(req Request) {
 	}
 	joined := c.server.room.join(req.Username, c, func(users []string) []byte {
 		return frameOf(loginResponse{Type: "login_response", ID: req.ID, Success: true,
-			Message: fmt.Sprintf("welcome, %s", req.Username), UserID: rand.Text(), Users: users})
+			Message: fmt.Sprintf("welcome, %s", req.Username), UserID: rand.Text(), Users: users[:min(len(users), maxUsers)]})
 	})
 	if !joined {
 		refuse(CodeNameTaken, "somebody else is here under that name")

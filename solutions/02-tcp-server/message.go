@@ -37,6 +37,14 @@ const (
 	CodeAlreadyLoggedIn = "already_logged_in"
 )
 
+// maxID is the size in bytes of the longest id, quotes included: every answer
+// repeats it.
+const maxID = 128
+
+// maxUsers is how many names a welcome lists at most, so that it fits into a
+// frame.
+const maxUsers = 250
+
 // A Request is a message from a client.
 type Request struct {
 	Type     string
@@ -73,7 +81,7 @@ type (
 		Code    string          `json:"code,omitempty"` // why not, when Success is false
 		Message string          `json:"message"`
 		UserID  string          `json:"user_id,omitempty"` // opaque
-		Users   []string        `json:"users,omitempty"`   // who is there, the newcomer included, sorted
+		Users   []string        `json:"users,omitempty"`   // the first maxUsers of those who are there, sorted
 	}
 	logoutResponse struct {
 		Type    string          `json:"type"` // logout_response

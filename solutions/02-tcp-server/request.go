@@ -13,12 +13,14 @@ import (
 //
 //   - CodeBadJSON: not one JSON object, or a key that comes twice (two readers
 //     would not agree on what it says)
-//   - CodeBadField: a field of the wrong type, e.g. a number for "content"
+//   - CodeBadField: a field of the wrong type, e.g. a number for "content", or
+//     an id of more than maxID bytes
 //   - CodeMissingField: no "type", or no field that the type needs: username
 //     and password of a login, content of a chat
 //   - CodeUnknownType: a type that no client sends
 //
-// Keys are compared exactly: "Type" is not "type". Fields that nobody asked
+// A message of such an error quotes at most a few words of the request, so that
+// it always fits into a frame. Keys are compared exactly: "Type" is not "type". Fields that nobody asked
 // for are ignored, so that clients newer than the server can talk to it.
 func ParseRequest(frame []byte) (Request, error) {
 	fields, err := objectFields(frame)
@@ -32,6 +34,10 @@ func ParseRequest(frame []byte) (Request, error) {
 	if len(req.ID) > 0 && bytes.IndexByte([]byte(`"-0123456789`), req.ID[0]) < 0 {
 		req.ID = nil // an answer cannot return what no id may be
 		return fail(CodeBadField, "id must be a string or a number")
+	}
+	if len(req.ID) > maxID {
+		req.ID = nil
+		return fail(CodeBadField, "an id has at most %d bytes", maxID)
 	}
 	texts := make(map[string]string)
 	for _, key := range []string{"type", "username", "password", "content"} {
@@ -50,7 +56,7 @@ func ParseRequest(frame []byte) (Request, error) {
 	}
 	needed, known := neededFields[texts["type"]]
 	if !known {
-		return fail(CodeUnknownType, "type %q is not known", texts["type"])
+		return fail(CodeUnknownType, "type %.40q is not known", texts["type"])
 	}
 	for _, key := range needed {
 		if _, present := texts[key]; !present {
@@ -89,7 +95,7 @@ func objectFields(frame []byte) (map[string]json.RawMessage, error) {
 		}
 		name := key.(string) // the decoder lets nothing else stand where a key stands
 		if _, twice := fields[name]; twice {
-			return nil, fmt.Errorf("key %q comes twice", name)
+			return nil, fmt.Errorf("key %.40q comes twice", name)
 		}
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {

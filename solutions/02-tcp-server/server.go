@@ -26,11 +26,13 @@ type Server struct {
 	// slow, and is called by several goroutines at once.
 	Authenticate func(username, password string) error
 
-	// MaxConns is how many connections may be open at once; 0 is no limit.
+	// MaxConns is how many connections may be open at once, from Accept to
+	// Close; those that are turned away do not count. 0 is no limit.
 	MaxConns int
 
-	// OutboxLimit is how many bytes may wait to be sent to one client before
-	// it counts as too slow and is disconnected; 0 is DefaultOutboxLimit.
+	// OutboxLimit is how many bytes may wait to be sent to one client, those
+	// that are being written included, before it counts as too slow and is
+	// disconnected; 0 is DefaultOutboxLimit.
 	OutboxLimit int
 
 	// LoginTimeout is how long a connection may stay without logging in,
