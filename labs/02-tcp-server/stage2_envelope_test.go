@@ -73,6 +73,7 @@ func TestFieldOfTheWrongTypeIsRefused(tt *testing.T) {
 		`{"type":[]}`, `{"type":42}`, `{"type":{}}`, `{"type":null}`,
 		`{"type":"chat","content":42}`, `{"type":"chat","content":["hi"]}`, `{"type":"chat","content":null}`,
 		`{"type":"login","username":{"name":"alice"},"password":"x"}`, `{"type":"login","username":"alice","password":1234}`,
+		`{"type":"logout","id":"` + strings.Repeat("x", 127) + `"}`, `{"type":"logout","id":1` + strings.Repeat("0", 128) + `}`,
 		`{"type":"logout","id":[1]}`, `{"type":"logout","id":{}}`, `{"type":"logout","id":true}`,
 	} {
 		expectRefusal(t, line, tcpserver.CodeBadField)

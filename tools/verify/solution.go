@@ -14,8 +14,9 @@ import (
 
 // Solution is the test of a solution's module: it runs the laws of the lab that
 // has the same folder name on the solution in the current folder, so that
-// `go test` there means what one expects. The module's TestMain calls
-// sandbox.Init first.
+// `go test` there means what one expects. Each folder in others/, if there are
+// any, is a right solution written in another way, and must pass as well. The
+// module's TestMain calls sandbox.Init first.
 func Solution(t *testing.T) {
 	here, err := filepath.Abs(".")
 	require.NoError(t, err)
@@ -25,9 +26,24 @@ func Solution(t *testing.T) {
 	require.NoError(t, err)
 	set, err := sources.Solution(lab)
 	require.NoError(t, err)
+	t.Run("solution", func(t *testing.T) { passes(t, lab, set) })
+
+	others, err := filepath.Glob(filepath.Join(here, "others", "*"))
+	require.NoError(t, err)
+	for _, dir := range others {
+		set, err := sources.Folder(lab, dir)
+		require.NoError(t, err)
+		t.Run(filepath.Base(dir), func(t *testing.T) { passes(t, lab, set) })
+	}
+}
+
+// passes runs a lab on a set, all of whose tests must pass.
+func passes(t *testing.T, lab *course.Lab, set *sources.Set) {
 	r, err := run.Run(t.Context(), lab, set, run.Options{})
 	require.NoError(t, err)
-	require.Nil(t, r.Build, "the solution must build")
+	if r.Build != nil {
+		t.Fatalf("it does not build:\n%s", r.Build.Text())
+	}
 	for _, stage := range r.Stages {
 		for _, test := range stage.Tests {
 			t.Run(test.Name, func(t *testing.T) {
