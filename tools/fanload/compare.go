@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 
 	"workbook.example/tools/bench"
 )
@@ -78,12 +79,21 @@ func Compare(ctx context.Context, ours, ceiling Server, peers []Server, load Loa
 }
 
 func (e *Entry) once(ctx context.Context) (Run, error) {
-	addr, stop, err := e.Server.Start(ctx)
+	server, err := e.Server.Start(ctx)
 	if err != nil {
 		return Run{}, err
 	}
-	defer stop()
-	return Do(ctx, e.Server.Protocol, addr, e.Load)
+	run, err := Do(ctx, e.Server.Protocol, server.Addr, e.Load)
+	said := server.Stop()
+	if err != nil {
+		return Run{}, fmt.Errorf("%w\nThe server's last words:\n%s", err, lastLines(said, 10))
+	}
+	return run, nil
+}
+
+func lastLines(text string, n int) string {
+	lines := strings.Split(text, "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
 func label(s Server) string {

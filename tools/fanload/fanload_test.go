@@ -188,10 +188,10 @@ func TestOthersServersSpeakAsWeThink(t *testing.T) {
 				t.Skip(err, "(apt-get install "+name+")")
 			}
 			require.NotEmpty(t, server.Version)
-			addr, stop, err := server.Start(t.Context())
+			running, err := server.Start(t.Context())
 			require.NoError(t, err)
-			defer stop()
-			run, err := fanload.Do(t.Context(), server.Protocol, addr, small)
+			defer running.Stop()
+			run, err := fanload.Do(t.Context(), server.Protocol, running.Addr, small)
 			require.NoError(t, err)
 			require.Equal(t, 500*8, run.Delivered)
 		})
@@ -202,7 +202,7 @@ func TestAServerThatDoesNotStartSaysWhatItSaid(t *testing.T) {
 	server := fanload.Server{Name: "broken", Command: func(string, string, int) ([]string, error) {
 		return []string{"go", "no-such-verb"}, nil
 	}}
-	_, _, err := server.Start(t.Context())
+	_, err := server.Start(t.Context())
 	require.ErrorContains(t, err, "broken: ended before it accepted a connection")
 	require.ErrorContains(t, err, "no-such-verb")
 }

@@ -28,13 +28,16 @@ func Relay(l net.Listener) error {
 				return
 			}
 			speaker := string(name) == "speaker\n"
+			if !speaker {
+				// Before it is told that it has joined: then it will get everything.
+				mu.Lock()
+				clients = append(clients, conn)
+				mu.Unlock()
+			}
 			if _, err := conn.Write(name); err != nil {
 				return
 			}
 			if !speaker {
-				mu.Lock()
-				clients = append(clients, conn)
-				mu.Unlock()
 				r.ReadByte() // nothing comes; it ends when the client goes
 				return
 			}

@@ -104,59 +104,74 @@ func version(ctx context.Context, path string) string {
 // startTimeout is how long a server may take until it accepts.
 const startTimeout = 10 * time.Second
 
-// Start runs the server on a free loopback port until stop is called. It
-// returns when the server accepts connections.
-func (s Server) Start(ctx context.Context) (addr string, stop func(), err error) {
+// Instance is a server that runs.
+type Instance struct {
+	Addr string
+
+	kill  context.CancelFunc
+	ended chan struct{}
+	dir   string
+	said  bytes.Buffer
+}
+
+// Stop ends the server and returns what it said.
+func (i *Instance) Stop() string {
+	i.kill()
+	<-i.ended
+	os.RemoveAll(i.dir)
+	return strings.TrimSpace(i.said.String())
+}
+
+// Start runs the server on a free loopback port. It returns when the server
+// accepts connections.
+func (s Server) Start(ctx context.Context) (i *Instance, err error) {
 	// The port is free when it is chosen and may be taken when the server gets
 	// there; none of the servers can be handed a socket. So try again.
 	for range 3 {
-		if addr, stop, err = s.startOnce(ctx); err == nil || ctx.Err() != nil {
-			return addr, stop, err
+		if i, err = s.startOnce(ctx); err == nil || ctx.Err() != nil {
+			return i, err
 		}
 	}
-	return "", nil, err
+	return nil, err
 }
 
-func (s Server) startOnce(ctx context.Context) (addr string, stop func(), err error) {
+func (s Server) startOnce(ctx context.Context) (*Instance, error) {
 	dir, err := os.MkdirTemp("", "fanload-")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	host, port, err := freePort()
 	if err != nil {
 		os.RemoveAll(dir)
-		return "", nil, err
+		return nil, err
 	}
 	args, err := s.Command(dir, host, port)
 	if err != nil {
 		os.RemoveAll(dir)
-		return "", nil, err
+		return nil, err
 	}
 	ctx, kill := context.WithCancel(ctx)
+	running := &Instance{
+		Addr:  net.JoinHostPort(host, strconv.Itoa(port)),
+		kill:  kill,
+		ended: make(chan struct{}),
+		dir:   dir,
+	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	var said bytes.Buffer
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &said, &said
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &running.said, &running.said
 	if err := cmd.Start(); err != nil {
 		kill()
 		os.RemoveAll(dir)
-		return "", nil, err
+		return nil, err
 	}
-	ended := make(chan struct{})
 	go func() {
 		cmd.Wait()
-		close(ended)
+		close(running.ended)
 	}()
-	stop = func() {
-		kill()
-		<-ended
-		os.RemoveAll(dir)
+	if err := accepting(ctx, running.Addr, running.ended); err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", s.Name, err, running.Stop())
 	}
-	addr = net.JoinHostPort(host, strconv.Itoa(port))
-	if err := accepting(ctx, addr, ended); err != nil {
-		stop()
-		return "", nil, fmt.Errorf("%s: %w\n%s", s.Name, err, bytes.TrimSpace(said.Bytes()))
-	}
-	return addr, stop, nil
+	return running, nil
 }
 
 func freePort() (host string, port int, err error) {
