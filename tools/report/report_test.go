@@ -183,3 +183,13 @@ func TestJUnit(t *testing.T) {
 	}
 	require.Equal(t, []int{len(seen), failures, errors}, []int{file.Tests, file.Failures, file.Errors})
 }
+
+func TestOneStageIsNotCounted(t *testing.T) {
+	var out strings.Builder
+	for _, s := range mixed().Stages {
+		r := mixed()
+		r.Stages, r.Verdict, r.Notes = []result.Stage{s}, s.Verdict, nil
+		out.WriteString(printed(t, report.View{Style: report.Style{Width: 80}}, r) + "\n")
+	}
+	golden(t, "one-stage.txt", out.String())
+}

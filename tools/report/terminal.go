@@ -175,6 +175,26 @@ func (p *page) marks(stages []result.Stage) {
 		width += w
 	}
 	p.line(1, line)
+	p.legend(stages)
+}
+
+// legend says what the sign means that does not speak for itself. Where nothing
+// but waiting is left, what it waits for is told in full anyway.
+func (p *page) legend(stages []result.Stage) {
+	waits := slices.ContainsFunc(stages, result.Stage.Blocked)
+	if i := current(stages); !p.verbose && i >= 0 && stages[i].Blocked() {
+		waits = false
+	}
+	if !waits {
+		return // what cannot be run here has its reason told below
+	}
+	say := legendWaits
+	if slices.ContainsFunc(stages, func(s result.Stage) bool { return s.Verdict == result.NotRun }) {
+		say = legendBoth
+	}
+	for _, line := range wrap(say, p.style.Width-1) {
+		p.line(1, p.style.paint(faint, line))
+	}
 }
 
 // stage writes the tests of a stage that did not pass: the first in full, the
@@ -216,6 +236,10 @@ func (p *page) whole(s result.Stage) {
 	for _, t := range s.Tests {
 		if t.Failure == nil || t.Verdict == result.NotRun {
 			p.name(t)
+			if t.Output != "" {
+				p.output(t.Output, t.Cut)
+				p.gap()
+			}
 			continue
 		}
 		p.test(t)

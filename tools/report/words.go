@@ -15,6 +15,13 @@ const (
 	moreBlocked = "%s for an earlier stage"
 	hintOf      = "hint %d of %d"
 	noHints     = "no hints"
+	oneHolds    = "stage %d passes"
+	oneFails    = "stage %d does not pass yet"
+	oneWaits    = "stage %d waits for an earlier one"
+	oneUnrun    = "stage %d cannot be run here"
+	oneUnjudged = "stage %d could not be judged"
+	legendWaits = "– not judged yet: needs an earlier stage"
+	legendBoth  = "– not judged yet: needs an earlier stage, or cannot be run here"
 	allPass     = "All %d stages pass."
 	onePasses   = "Stage %d passes."
 	notRunHere  = "%s cannot be run here: %s"
@@ -45,8 +52,27 @@ func title(r *result.Result) string {
 	return t
 }
 
+// score is how far somebody has come: of a single stage, what became of it.
 func score(r *result.Result) string {
+	if len(r.Stages) == 1 {
+		return one(r.Stages[0])
+	}
 	return fmt.Sprintf("%d of %s", r.Passed(), plural(len(r.Stages), "stage"))
+}
+
+func one(s result.Stage) string {
+	say := oneFails
+	switch {
+	case s.Verdict == result.Pass:
+		say = oneHolds
+	case s.Verdict == result.NotRun:
+		say = oneUnrun
+	case s.Verdict == result.Fault:
+		say = oneUnjudged
+	case s.Blocked():
+		say = oneWaits
+	}
+	return fmt.Sprintf(say, s.ID)
 }
 
 func passing(stages []result.Stage) string {
