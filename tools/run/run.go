@@ -81,11 +81,15 @@ func Run(ctx context.Context, lab *course.Lab, set *sources.Set, opts Options) (
 	defer binary.Close()
 
 	r := binary.Result()
+	most, hung := mostHung, 0
 	for _, stage := range stages {
 		opts.tell(Step{Stage: stage})
-		s, err := binary.Stage(ctx, stage, opts)
+		s, more, err := binary.stage(ctx, stage, opts, most)
 		if err != nil {
 			return nil, err
+		}
+		if hung += more; hung >= mostHung {
+			most = mostHungAgain
 		}
 		r.Stages = append(r.Stages, s)
 	}

@@ -50,7 +50,7 @@ The exit status is 0 if all stages that were asked for pass, 1 if some do not,
 	cmd.Flags().StringVar(&v.seed, "seed", "", "replay what was random with seed `S`")
 	cmd.Flags().StringVar(&v.json, "json", "", "write the result as JSON to `FILE` (- is standard output); an array with --all")
 	cmd.Flags().StringVar(&v.junit, "junit", "", "write the result as JUnit XML to `FILE` (- is standard output)")
-	cmd.Flags().BoolVarP(&v.verbose, "verbose", "v", false, "show every failing test in full")
+	cmd.Flags().BoolVarP(&v.verbose, "verbose", "v", false, "show every test in full, with what the code printed")
 	return cmd
 }
 
@@ -167,7 +167,7 @@ func (v *testVerb) test(ctx context.Context, lab *course.Lab, set *sources.Set) 
 			if s.Stage == nil {
 				status.Show(fmt.Sprintf("Lab %d: building …", lab.Number))
 			} else {
-				status.Show(fmt.Sprintf("Lab %d: stage %d, %s …", lab.Number, s.Stage.ID, s.Stage.Title))
+				status.Show(fmt.Sprintf("Lab %d: stage %d of %d, %s …", lab.Number, s.Stage.ID, len(lab.Stages), s.Stage.Title))
 			}
 		},
 	})
