@@ -77,6 +77,58 @@ var accidents = []accident{
 		},
 	},
 	{
+		name: "file-missing-from-a-checkout", verdict: result.Error, kind: result.KindBuild,
+		do: func(t *testing.T, lab *course.Lab) {
+			checkedIn(t, lab)
+			require.NoError(t, os.Remove(filepath.Join(lab.Dir, "sum.go")))
+		},
+	},
+	{
+		name: "syntax-without-a-file", verdict: result.Error, kind: result.KindBuild,
+		do: func(t *testing.T, lab *course.Lab) {
+			require.NoError(t, os.Rename(filepath.Join(lab.Dir, "sum.go"), filepath.Join(lab.Dir, "arithmetic.go")))
+			change("server.go", "defer conn.Close()", "defer conn.Close(")(t, lab)
+		},
+	},
+	{
+		name: "undefined-without-a-file", verdict: result.Error, kind: result.KindBuild,
+		do: func(t *testing.T, lab *course.Lab) {
+			require.NoError(t, os.Rename(filepath.Join(lab.Dir, "sum.go"), filepath.Join(lab.Dir, "arithmetic.go")))
+			change("arithmetic.go", "return a + b", "return a + c")(t, lab)
+		},
+	},
+	{
+		name: "renamed-and-used-often", verdict: result.Error, kind: result.KindBuild,
+		do: func(t *testing.T, lab *course.Lab) {
+			change("sum.go", "func Sum(", "func Add(")(t, lab)
+			change("stage1_sums_test.go", "if got := echo.Sum(0, 0)", strings.Repeat("echo.Sum(1, 1)\n\t", 3)+"if got := echo.Sum(0, 0)")(t, lab)
+		},
+	},
+	{
+		name: "renamed-and-used-all-over", verdict: result.Error, kind: result.KindBuild,
+		do: func(t *testing.T, lab *course.Lab) {
+			change("sum.go", "func Sum(", "func Add(")(t, lab)
+			change("stage1_sums_test.go", "if got := echo.Sum(0, 0)", strings.Repeat("echo.Sum(1, 1)\n\t", 20)+"if got := echo.Sum(0, 0)")(t, lab)
+		},
+	},
+	{
+		name: "helper-deleted", verdict: result.Error, kind: result.KindBuild,
+		do: func(t *testing.T, lab *course.Lab) {
+			sharedHelper(t, lab)
+			checkedIn(t, lab)
+			require.NoError(t, os.Remove(filepath.Join(lab.Dir, "stage1_sums_test.go")))
+			require.NoError(t, os.Remove(filepath.Join(lab.Dir, "sum.go")))
+			require.NoError(t, os.WriteFile(filepath.Join(lab.Dir, "add.go"), []byte("package echo\n\nfunc Sum(a, b int) int { return a + b }\n"), 0o644))
+		},
+	},
+	{
+		name: "helper-deleted-without-git", verdict: result.Error, kind: result.KindBuild,
+		do: func(t *testing.T, lab *course.Lab) {
+			sharedHelper(t, lab)
+			require.NoError(t, os.Remove(filepath.Join(lab.Dir, "stage1_sums_test.go")))
+		},
+	},
+	{
 		name: "panic-in-handler", verdict: result.Error, kind: result.KindPanic, unhurt: sums,
 		do: change("server.go", "in := bufio.NewReader(conn)", "var in *bufio.Reader"),
 	},
@@ -87,6 +139,18 @@ var accidents = []accident{
 	{
 		name: "panic-at-start", verdict: result.Error, kind: result.KindPanic,
 		do: change("sum.go", "package echo", "package echo\n\nfunc init() {\n\tvar totals map[string]int\n\ttotals[\"\"]++\n}\n"),
+	},
+	{
+		name: "panic-in-variable", verdict: result.Error, kind: result.KindPanic, options: run.Options{Stages: []int{1}},
+		do: change("sum.go", "package echo", "package echo\n\nvar third = []int{1, 2}[len(\"abc\")-1]\n"),
+	},
+	{
+		name: "nil-map-in-goroutine", verdict: result.Error, kind: result.KindPanic, options: run.Options{Stages: []int{1}},
+		do: change("sum.go", "return a + b", "var seen map[int]bool\n\tdone := make(chan bool)\n\tgo func() { seen[a] = true; close(done) }()\n\t<-done\n\treturn a + b"),
+	},
+	{
+		name: "nil-map-in-handler", verdict: result.Error, kind: result.KindPanic, options: run.Options{Stages: []int{2}},
+		do: change("server.go", "map[net.Conn]bool{}", "nil"),
 	},
 	{
 		name: "exit-0", verdict: result.Error, kind: result.KindExit, unhurt: sums,
@@ -206,10 +270,49 @@ var accidents = []accident{
 		name: "test-emptied", verdict: result.Error, kind: result.KindMissing, unhurt: []string{"TestSumAdds"},
 		do: func(t *testing.T, lab *course.Lab) {
 			checkedIn(t, lab)
-			change("stage1_sums_test.go", "\tif got := echo.Sum(0, 0); got != 0 {\n\t\tt.Broken(\"Sum(0, 0) is %d; expected 0.\", got)\n\t}\n", "")(t, lab)
-			change("stage1_sums_test.go", "func TestSumOfNothing(tt *testing.T) {\n\tt := labtest.Begin(tt)\n", "func TestSumOfNothing(tt *testing.T) {\n")(t, lab)
+			emptied(t, lab)
 		},
 	},
+	{
+		name: "test-emptied-and-committed", verdict: result.Error, kind: result.KindMissing, unhurt: []string{"TestSumAdds"}, options: run.Options{Stages: []int{1}},
+		do: func(t *testing.T, lab *course.Lab) {
+			emptied(t, lab)
+			checkedIn(t, lab)
+		},
+	},
+	{
+		name: "test-emptied-without-git", verdict: result.Error, kind: result.KindMissing, unhurt: []string{"TestSumAdds"}, options: run.Options{Stages: []int{1}},
+		do: emptied,
+	},
+	{
+		name: "function-deleted", verdict: result.Error, kind: result.KindMissing, unhurt: []string{"TestSumAdds"}, options: run.Options{Stages: []int{1}},
+		do: func(t *testing.T, lab *course.Lab) {
+			checkedIn(t, lab)
+			emptied(t, lab)
+			change("stage1_sums_test.go", "func TestSumOfNothing(tt *testing.T) {\n}\n", "")(t, lab)
+		},
+	},
+	{
+		name: "function-deleted-without-git", verdict: result.Error, kind: result.KindMissing, unhurt: []string{"TestSumAdds"}, options: run.Options{Stages: []int{1}},
+		do: func(t *testing.T, lab *course.Lab) {
+			emptied(t, lab)
+			change("stage1_sums_test.go", "func TestSumOfNothing(tt *testing.T) {\n}\n", "")(t, lab)
+		},
+	},
+}
+
+// emptied leaves of a test only its name.
+func emptied(t *testing.T, lab *course.Lab) {
+	t.Helper()
+	change("stage1_sums_test.go", "\tif got := echo.Sum(0, 0); got != 0 {\n\t\tt.Broken(\"Sum(0, 0) is %d; expected 0.\", got)\n\t}\n", "")(t, lab)
+	change("stage1_sums_test.go", "func TestSumOfNothing(tt *testing.T) {\n\tt := labtest.Begin(tt)\n", "func TestSumOfNothing(tt *testing.T) {\n")(t, lab)
+}
+
+// sharedHelper lets stage 2 use what is in the file of stage 1.
+func sharedHelper(t *testing.T, lab *course.Lab) {
+	t.Helper()
+	change("stage1_sums_test.go", "func TestSumAdds(", "func short() string { return \"hello\" }\n\nfunc TestSumAdds(")(t, lab)
+	change("stage2_echo_test.go", `alice.SendJSON(labtest.Fields{"text": "hello"})`, `alice.SendJSON(labtest.Fields{"text": short()})`)(t, lab)
 }
 
 func TestAccidentsAreToldKindly(t *testing.T) {
@@ -350,4 +453,39 @@ func TestAStageMayBeRunAlone(t *testing.T) {
 	require.NoError(t, err)
 	_, err = run.Run(t.Context(), lab, set, run.Options{Stages: []int{4}})
 	require.EqualError(t, err, "lab 1 has stages 1 to 3, and no stage 4")
+}
+
+func TestAfterTwoThatHungTheRestIsNotTried(t *testing.T) {
+	t.Parallel()
+	lab := workbook(t)
+	more := func(file, name, body, after string) {
+		text := "\nfunc " + name + "(tt *testing.T) {\n\tt := labtest.Begin(tt)\n\t" + body + "\n}\n"
+		out, err := os.OpenFile(filepath.Join(lab.Dir, file), os.O_APPEND|os.O_WRONLY, 0)
+		require.NoError(t, err)
+		_, err = out.WriteString(text)
+		require.NoError(t, err)
+		require.NoError(t, out.Close())
+		law := "\n\n  [[stage.test]]\n  name = \"" + name + "\"\n  law = \"It ends.\"\n  why = \"Nobody waits for ever.\""
+		edit(t, filepath.Join(lab.Dir, "lab.toml"), after, after+law)
+	}
+	more("stage1_sums_test.go", "TestSumOfMore", "t.Log(echo.Sum(5, 5))", "why = \"Empty messages are messages too.\"\n  look = [\"Sum\"]")
+	more("stage3_counting_test.go", "TestServedAgain", "t.Log(start(t).Served())", "why = \"What is not counted is not known.\"\n  look = [\"Server.Served\"]")
+	edit(t, filepath.Join(lab.Dir, "sum.go"), "return a + b", "if a+b != 2 { // as the later stages ask\n\t\t<-make(chan int)\n\t}\n\treturn a + b")
+	edit(t, filepath.Join(lab.Dir, "server.go"), "return s.served", "<-make(chan int)\n\treturn s.served")
+	lab, err := course.Load(lab.Dir)
+	require.NoError(t, err)
+
+	quiet := run.Options{Quiet: 2 * time.Second}
+	r := whateverC(try(t, lab, quiet))
+	require.Equal(t, result.Error, r.Verdict)
+	for i, s := range r.Stages {
+		require.Len(t, s.Tests, len(lab.Stages[i].Tests))
+	}
+	require.Equal(t, result.Pass, r.Stages[1].Verdict)
+	golden(t, filepath.Join("accidents", "two-hung"), show(t, lab, r)+"\n"+r.Stages[0].Tests[2].Failure.Text()+"\n"+r.Stages[2].Tests[1].Failure.Text())
+
+	// Alone, a stage has the usual limit.
+	quiet.Stages = []int{3}
+	alone := try(t, lab, quiet)
+	require.NotEqual(t, r.Stages[2].Tests[1].Failure.Seen, alone.Stages[0].Tests[1].Failure.Seen)
 }

@@ -96,7 +96,7 @@ func Build(ctx context.Context, lab *course.Lab, set *sources.Set, opts Options)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	failure, blame := b.explain(out)
+	failure, blame := b.explain(ctx, out)
 	if !blame {
 		return nil, fmt.Errorf("go test -c: %w\n%s", err, bytes.TrimSpace(out))
 	}

@@ -59,6 +59,16 @@ func guarded(below string) bool {
 	return strings.HasSuffix(below, "_test.go") || course.IsCode(below) || below == "go.mod" || below == "lab.toml"
 }
 
+// committed is a file as the last commit has it, by its path from the
+// workbook's root. That is the course's own, or the learner's where he commits
+// his work: then it is what he last knew.
+func committed(ctx context.Context, root, file string) ([]byte, bool) {
+	cmd := exec.CommandContext(ctx, "git", "show", "HEAD:./"+file)
+	cmd.Dir = root
+	text, err := cmd.Output()
+	return text, err == nil
+}
+
 // notes are about edited files only: of a deleted one, the verdicts speak.
 func (c changes) notes() []string {
 	var notes []string

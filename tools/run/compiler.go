@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"regexp"
@@ -19,17 +20,18 @@ var unplaced = []string{"found packages ", "no Go files in", "no non-test Go fil
 // What the compiler says in a test about a name that the package should have.
 var (
 	undefinedName   = regexp.MustCompile(`undefined: (\w+)\.(\w+)`)
+	undefinedHere   = regexp.MustCompile(`undefined: (\w+)$`)
 	undefinedMethod = regexp.MustCompile(`undefined \(type \*?(?:(\w+)\.)?(\w+)(?:\[.*\])? has no field or method (\w+)`)
 )
 
 // explain makes a failure of what the go command said. It is not to blame on
 // the code if nothing that was said is about code.
-func (b *Binary) explain(out []byte) (f result.Failure, blame bool) {
+func (b *Binary) explain(ctx context.Context, out []byte) (f result.Failure, blame bool) {
 	text := b.compilerText(out)
 	if strings.Contains(text, "no test files") {
 		return result.Failure{
 			Kind: result.KindMissing, Seen: seenAllGone, Why: whyGone,
-			Detail: b.changes.restore(b.lab.Path()),
+			Detail: b.changes.restore(b.lab.Path(), b.changes.deleted...),
 			Again:  fmt.Sprintf("make test-lab %d", b.lab.Number),
 		}, true
 	}
@@ -55,9 +57,15 @@ func (b *Binary) explain(out []byte) (f result.Failure, blame bool) {
 			mine = append(mine, e)
 		}
 	}
+	absent := b.absent(ctx, undefined(errors))
+	helper := b.helper(theirs)
 	switch {
-	case len(b.set.Missing) > 0:
-		f.Seen = fmt.Sprintf(seenFilesMissing, b.placed.Shown, list(b.set.Missing))
+	case len(mine) == 0 && helper != "":
+		// What tests share is in test files: the code has no part in it.
+		f.Seen = b.lostHelper(helper)
+	case len(absent.files) > 0:
+		f.Seen, f.Why = absent.tell(b)
+		f.Detail = fewer(text)
 	case len(mine) > 0:
 		f.Seen = fmt.Sprintf(seenNoCompile, len(mine))
 		if len(mine) == 1 {
@@ -65,6 +73,7 @@ func (b *Binary) explain(out []byte) (f result.Failure, blame bool) {
 		}
 	case len(theirs) > 0:
 		f.Seen, f.Why = b.mismatch(theirs), whySignatures
+		f.Detail = fewer(text)
 	default:
 		f.Seen = seenNoBuild
 	}
@@ -93,8 +102,6 @@ func (b *Binary) mismatch(errors [][]string) string {
 		}
 	}
 	switch {
-	case len(b.changes.deleted) > 0:
-		return fmt.Sprintf(seenTestsDeleted, list(b.changes.deleted), b.changes.restore(b.lab.Path()))
 	case len(b.changes.edited) > 0:
 		return fmt.Sprintf(seenTestsEdited, list(b.changes.edited))
 	case len(gone) == 1:
@@ -104,6 +111,74 @@ func (b *Binary) mismatch(errors [][]string) string {
 	default:
 		return seenSignature
 	}
+}
+
+// undefined are the names that the compiler looked for in vain.
+func undefined(errors [][]string) (names []string) {
+	for _, e := range errors {
+		for _, what := range []*regexp.Regexp{undefinedName, undefinedMethod, undefinedHere} {
+			m := what.FindStringSubmatch(e[3])
+			if m == nil {
+				continue
+			}
+			if name := m[len(m)-1]; !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+			break
+		}
+	}
+	return names
+}
+
+// helper is a name that the course's tests look for among themselves, and that
+// is not there.
+func (b *Binary) helper(errors [][]string) string {
+	var laws map[string][]string
+	for _, e := range errors {
+		m := undefinedHere.FindStringSubmatch(e[3])
+		if m == nil {
+			continue
+		}
+		if laws == nil {
+			laws = b.laws()
+		}
+		// A learner may have tests of his own, and they may be unfinished.
+		if path.Base(e[1]) == "harness_test.go" || slices.ContainsFunc(laws[e[1]], func(s string) bool { return b.lab.StageOf(s) != nil }) {
+			return m[1]
+		}
+	}
+	return ""
+}
+
+// lostHelper says that the tests lack something of their own.
+func (b *Binary) lostHelper(name string) string {
+	deleted := slices.DeleteFunc(slices.Clone(b.changes.deleted), func(file string) bool {
+		return !strings.HasSuffix(file, "_test.go")
+	})
+	if len(deleted) > 0 {
+		return fmt.Sprintf(seenTestsDeleted, list(deleted), b.changes.restore(b.lab.Path(), deleted...))
+	}
+	if len(b.changes.edited) > 0 {
+		return fmt.Sprintf(seenTestsEdited, list(b.changes.edited))
+	}
+	return fmt.Sprintf(seenHelperGone, name, b.changes.restore(b.lab.Path()))
+}
+
+// fewErrors is how many errors are quoted that have one cause.
+const fewErrors = 3
+
+// fewer keeps the first errors of what the compiler said, each with the lines
+// that belong to it.
+func fewer(text string) string {
+	starts := position.FindAllStringIndex(text, -1)
+	if len(starts) <= fewErrors {
+		return text
+	}
+	more := fmt.Sprintf(moreErrors, len(starts)-fewErrors)
+	if strings.HasSuffix(text, "too many errors") {
+		more = fmt.Sprintf(moreErrorsYet, len(starts)-fewErrors)
+	}
+	return text[:starts[fewErrors][0]] + more
 }
 
 // compilerText is what the compiler said, with the paths that the reader

@@ -1,12 +1,10 @@
 package run
 
 import (
+	"context"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"os"
-	"path/filepath"
+	"path"
+	"slices"
 	"strings"
 
 	"workbook.example/tools/result"
@@ -14,48 +12,48 @@ import (
 
 // silent is the verdict on a test that a process should have run and that said
 // nothing: it is not there any more, or it is no lab test.
-func (j *judgement) silent(name string) result.Test {
-	f := result.Failure{Kind: result.KindMissing, Seen: fmt.Sprintf(seenSilent, name)}
-	if !j.binary.hasTest(name) {
-		f.Seen = fmt.Sprintf(seenGone, name)
-		f.Why = whyGone
-		f.Detail = j.binary.changes.restore(j.binary.lab.Path())
+func (j *judgement) silent(ctx context.Context, name string) result.Test {
+	b := j.binary
+	f := result.Failure{Kind: result.KindMissing}
+	file, here := b.home(ctx, j.stage, name)
+	changed := slices.Contains(b.changes.edited, file) || slices.Contains(b.changes.deleted, file)
+	switch {
+	case here && changed:
+		f.Seen, f.Why = fmt.Sprintf(seenSilentEdited, name, file), whyRestored
+		f.Detail = b.changes.restore(b.lab.Path(), file)
+	case here && b.changes.known:
+		f.Seen, f.Why = fmt.Sprintf(seenSilent, name), fmt.Sprintf(whySilentUnchanged, file)
+	case here:
+		f.Seen, f.Why = fmt.Sprintf(seenSilent, name), whySilent
+		f.Detail = b.changes.restore(b.lab.Path(), file)
+	case file != "":
+		f.Seen, f.Why = fmt.Sprintf(seenGoneFrom, name, file), whyGone
+		if slices.Contains(b.changes.deleted, file) {
+			f.Seen = fmt.Sprintf(seenGoneWith, name, file)
+		}
+		f.Detail = b.changes.restore(b.lab.Path(), file)
+	default:
+		f.Seen, f.Why = fmt.Sprintf(seenGone, name), whyGone
+		f.Detail = b.changes.restore(b.lab.Path(), b.changes.deleted...)
 	}
 	return result.Test{Name: name, Verdict: result.Error, Failure: j.tell(name, f)}
 }
 
-// hasTest reports whether a test of the lab's folder has that name.
-func (b *Binary) hasTest(name string) bool {
-	entries, err := os.ReadDir(b.lab.Dir)
-	if err != nil {
-		return false
+// restore is the command that brings files of the lab's folder back as the
+// course gives them. Without a file it is one for whatever is missing.
+func (c changes) restore(labPath string, files ...string) string {
+	gone := func(file string) bool {
+		return !slices.Contains(c.deleted, file) && !slices.Contains(c.edited, file)
 	}
-	for _, entry := range entries {
-		if !strings.HasSuffix(entry.Name(), "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(b.lab.Dir, entry.Name()), nil, parser.SkipObjectResolution)
-		if err != nil {
-			continue
-		}
-		for _, decl := range file.Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == name {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// restore is the command that brings back what is no longer as the course
-// gives it.
-func (c changes) restore(labPath string) string {
-	files := append(append([]string{}, c.deleted...), c.edited...)
 	switch {
-	case len(files) > 0:
+	case len(files) > 0 && !slices.ContainsFunc(files, gone):
 		return "git restore " + strings.Join(files, " ")
-	case c.known: // committed that way, or never there
+	case c.known && len(files) > 0: // committed that way
+		return fmt.Sprintf(restoreByHand, strings.Join(files, " "))
+	case c.known:
 		return fmt.Sprintf(restoreByHand, labPath)
+	case len(files) > 0:
+		return fmt.Sprintf(restoreFileWithoutGit, path.Base(files[0]), labPath)
 	default:
 		return fmt.Sprintf(restoreWithoutGit, labPath)
 	}

@@ -36,7 +36,7 @@ func Program(ctx context.Context, lab *course.Lab, set *sources.Set, dir string)
 	if err == nil {
 		return b.exe, nil
 	}
-	failure, blame := b.explain(out)
+	failure, blame := b.explain(ctx, out)
 	if !blame {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}

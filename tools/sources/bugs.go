@@ -32,7 +32,7 @@ type BugInfo struct {
 // Bugs reads the headers of all the bugs of a lab, by slug. The error names
 // every patch that cannot be read; the others are returned beside it.
 func Bugs(lab *course.Lab) ([]BugInfo, error) {
-	patches, err := filepath.Glob(filepath.Join(solutionDir(lab), "bugs", "*.patch"))
+	patches, err := filepath.Glob(filepath.Join(SolutionDir(lab), "bugs", "*.patch"))
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func Bug(lab *course.Lab, slug string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	patch := filepath.Join(solutionDir(lab), "bugs", slug+".patch")
+	patch := filepath.Join(SolutionDir(lab), "bugs", slug+".patch")
 	if _, err := os.Stat(patch); err != nil || filepath.Base(slug) != slug {
 		return nil, fmt.Errorf("lab %d has no bug %q; its bugs are the .patch files in solutions/%s/bugs", lab.Number, slug, lab.Folder)
 	}

@@ -55,7 +55,7 @@ func Learner(lab *course.Lab) (*Set, error) {
 
 // Solution is the course's own solution.
 func Solution(lab *course.Lab) (*Set, error) {
-	dir := solutionDir(lab)
+	dir := SolutionDir(lab)
 	files, err := read(lab, dir)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,8 @@ func Solution(lab *course.Lab) (*Set, error) {
 	return s, nil
 }
 
-func solutionDir(lab *course.Lab) string {
+// SolutionDir is the folder of the course's own solution of a lab.
+func SolutionDir(lab *course.Lab) string {
 	return filepath.Join(lab.Root, "solutions", lab.Folder)
 }
 
