@@ -2,9 +2,7 @@ package tcpserver
 
 import (
 	"errors"
-	"io"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 )
@@ -77,10 +75,4 @@ func (s *Server) closeTimeout() time.Duration {
 		return DefaultCloseTimeout
 	}
 	return s.CloseTimeout
-}
-
-// isEnd tells whether err is an ordinary end of a connection, of which the
-// operator need not hear.
-func isEnd(err error) bool {
-	return err == nil || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
 }
