@@ -19,6 +19,7 @@ func TestGoTestCountsWhatRan(t *testing.T) {
 	require.Contains(t, said, "the second part is wrong")
 	require.Contains(t, said, "undefined: undefined")
 	require.NotContains(t, said, "TestPasses")
+	require.NotContains(t, said, "=== RUN")
 }
 
 func TestRunGoesOnAfterAFailureAndEndsWithTheSum(t *testing.T) {

@@ -84,7 +84,9 @@ func readTestJSON(out string) (Tally, string) {
 			if e.Action == "build-output" {
 				key = e.ImportPath
 			}
-			of(key).WriteString(e.Output)
+			if !strings.HasPrefix(e.Output, "=== ") { // that a test runs, pauses, goes on
+				of(key).WriteString(e.Output)
+			}
 		case "pass":
 			if test != "" && !sub {
 				tally.Passed++
