@@ -42,6 +42,14 @@ func TestColourOnlyOnATerminalAndNeverWithNoColor(t *testing.T) {
 	require.NotContains(t, onTerminal(t, 80, list("TERM=dumb", "NO_COLOR=")), "\x1b")
 }
 
+func TestATerminalShowsHowFarItIs(t *testing.T) {
+	cmd := command(workbook(t), "test", "1", "--race=off")
+	cmd.Env = append(os.Environ(), "TERM=xterm")
+	out := onTerminal(t, 80, cmd)
+	require.Contains(t, out, "Lab 1: building …")
+	require.Contains(t, out, "Lab 1: stage 2 of 3, Echo …")
+}
+
 func TestProseFitsTheTerminal(t *testing.T) {
 	cmd := command(workbook(t), "test", "1", "--race=off")
 	cmd.Env = append(os.Environ(), "TERM=dumb")
