@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"workbook.example/tools/course"
 	"workbook.example/tools/sources"
 )
 
@@ -123,22 +122,16 @@ func (b *Binary) laws() map[string][]string {
 	return laws
 }
 
-// home is the file that a test is in, or that it was in as far as anybody
-// knows: git, or the other tests of its stage. It is empty if nobody does.
-func (b *Binary) home(ctx context.Context, stage *course.Stage, test string) (file string, here bool) {
-	laws := b.laws()
-	for file, names := range laws {
+// home is the file that a test is in, or that it was in as far as git knows. It
+// is empty if git does not.
+func (b *Binary) home(ctx context.Context, test string) (file string, here bool) {
+	for file, names := range b.laws() {
 		if slices.Contains(names, test) {
 			return file, true
 		}
 	}
 	for _, file := range slices.Concat(b.changes.deleted, b.changes.edited) {
 		if text, ok := committed(ctx, b.lab.Root, file); ok && slices.Contains(declared(text), test) {
-			return file, false
-		}
-	}
-	for file, names := range laws {
-		if slices.ContainsFunc(names, func(s string) bool { return stage.Test(s) != nil }) {
 			return file, false
 		}
 	}

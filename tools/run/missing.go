@@ -15,7 +15,7 @@ import (
 func (j *judgement) silent(ctx context.Context, name string) result.Test {
 	b := j.binary
 	f := result.Failure{Kind: result.KindMissing}
-	file, here := b.home(ctx, j.stage, name)
+	file, here := b.home(ctx, name)
 	changed := slices.Contains(b.changes.edited, file) || slices.Contains(b.changes.deleted, file)
 	switch {
 	case here && changed:
