@@ -20,7 +20,7 @@ func TestFanOutOutrunsTheObviousWay(tt *testing.T) {
 	t.Needs(1, 2, 3, 4, 5)
 	srv := start(t, func(s *tcpserver.Server) { s.Logger = quiet })
 	obvious := startObvious(t)
-	const receivers, least = 50, 6.0
+	const receivers, least = 50, 5.0
 	yours, theirs := newCrowd(t, srv.Addr(), receivers), newCrowd(t, obvious, receivers)
 	yours.deliver(t, 64) // both warm up
 	theirs.deliver(t, 64)
