@@ -80,7 +80,7 @@ func TestClientMayFinishWhatItIsSending(tt *testing.T) {
 func TestHalfCloseStillGetsItsAnswers(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(1, 2, 3, 4, 5)
-	srv := start(t)
+	srv := startNarrow(t)
 	// As in: printf '…' | nc -N
 	alice := t.Dial("alice", srv.Addr())
 	alice.SendTogether(loginAs("alice"), `{"type":"chat","content":"hi","id":1}`, `{"type":"dance","id":2}`)
@@ -89,31 +89,60 @@ func TestHalfCloseStillGetsItsAnswers(tt *testing.T) {
 	alice.Expect(msg{"type": "chat_response", "id": 1})
 	alice.Expect(msg{"type": "error", "id": 2})
 	alice.ExpectEOF()
+
+	// The same of one for whom much is still waiting.
+	bob, carol := member(t, srv, "bob"), member(t, srv, "carol")
+	queueFor(t, srv, carol)
+	bob.SendJSON(msg{"type": "dance", "id": 3})
+	bob.CloseWrite()
+	for id := range 3 { // so that the server has seen bob's end before he reads
+		carol.SendJSON(msg{"type": "dance", "id": id})
+		carol.Await(msg{"type": "error", "id": id})
+	}
+	expectQueued(t, bob, "ended his side")
+	bob.Await(msg{"type": "error", "id": 3})
+	bob.AwaitClosed()
 }
 
 func TestWhatWasQueuedComesBeforeTheEnd(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(1, 2, 3, 4, 5)
 	srv := startNarrow(t)
-	bob := member(t, srv, "bob") // who does not look for a while
-	carol, alice := member(t, srv, "carol"), member(t, srv, "alice")
-	const queued = 90 // 720 KiB: more than the kernel takes
-	text := strings.Repeat("x", 8<<10)
-	for i := range queued {
-		alice.SendJSON(msg{"type": "chat", "content": fmt.Sprint(i, " ", text)})
-	}
-	for range queued {
-		carol.Await(msg{"type": "chat_message"})
-	}
+	bob, carol := member(t, srv, "bob"), member(t, srv, "carol")
+	queueFor(t, srv, carol)
 	bob.SendJSON(msg{"type": "logout"})
-	for i := range queued {
-		m := bob.Await(msg{"type": "chat_message"})
-		if !strings.HasPrefix(m.String("content"), fmt.Sprint(i, " ")) {
-			t.Broken("bob logged out while %d messages waited for him, and was sent number %.5s where %d comes next.", queued, m.String("content"), i)
-		}
-	}
+	expectQueued(t, bob, "logged out")
 	bob.Await(msg{"type": "logout_response"})
 	bob.ExpectEOF()
+}
+
+// queued is how many chat messages of 8 KiB wait for a client after queueFor:
+// 720 KiB, more than the kernel takes.
+const queued = 90
+
+// queueFor has a new client say so much that it waits, in the server, for
+// everybody who does not look; witness, who looks, knows when.
+func queueFor(t *labtest.T, srv *testServer, witness *labtest.Peer) {
+	t.Helper()
+	talker := member(t, srv, "talker")
+	text := strings.Repeat("x", 8<<10)
+	for i := range queued {
+		talker.SendJSON(msg{"type": "chat", "content": fmt.Sprint(i, " ", text)})
+	}
+	for range queued {
+		witness.Await(msg{"type": "chat_message"})
+	}
+}
+
+// expectQueued reads what queueFor has left for p, in order.
+func expectQueued(t *labtest.T, p *labtest.Peer, didWhat string) {
+	t.Helper()
+	for i := range queued {
+		m := p.Await(msg{"type": "chat_message"})
+		if !strings.HasPrefix(m.String("content"), fmt.Sprint(i, " ")) {
+			t.Broken("bob %s while %d messages waited for him, and was sent number %.5s where %d comes next.", didWhat, queued, m.String("content"), i)
+		}
+	}
 }
 
 func TestRefusalArrivesBeforeTheEnd(tt *testing.T) {

@@ -43,6 +43,7 @@ type Proof struct {
 	Bug     string  `json:"bug"`
 	Stage   int     `json:"stage"`
 	Caught  bool    `json:"caught"` // as its header says
+	Tries   int     `json:"tries"`  // how often its test was run; more than one means that it got away
 	Seconds float64 `json:"seconds"`
 }
 
@@ -83,6 +84,11 @@ func (r *Report) Write(w io.Writer) error {
 		fmt.Fprintf(w, "  ✗ %s\n", f.Says)
 		for line := range strings.Lines(f.More) {
 			fmt.Fprintf(w, "      │ %s\n", strings.TrimRight(line, "\n"))
+		}
+	}
+	for _, p := range r.Proofs {
+		if p.Caught && p.Tries > 1 {
+			fmt.Fprintf(w, "  ! bug %s got away at first, and was caught at try %d\n", p.Bug, p.Tries)
 		}
 	}
 	for _, s := range r.NotRun {

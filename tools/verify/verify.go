@@ -109,7 +109,8 @@ func (r *Report) stubs(ctx context.Context, lab *course.Lab) error {
 	if r.StubsSeconds > soon.Seconds() {
 		r.find("stubs", "they take %.1f s to be red; a learner should see it within %.0f s", r.StubsSeconds, soon.Seconds())
 	}
-	if r.notBuilt("stubs", res) {
+	if res.Build != nil {
+		r.notBuilt("stubs", *res.Build)
 		return nil
 	}
 	for _, s := range res.Stages {
@@ -139,7 +140,8 @@ func (r *Report) solution(ctx context.Context, lab *course.Lab) error {
 		return err
 	}
 	r.SolutionSeconds, r.Race = res.Seconds, res.Race
-	if r.notBuilt("solution", res) {
+	if res.Build != nil {
+		r.notBuilt("solution", *res.Build)
 		return nil
 	}
 	for _, s := range res.Stages {
@@ -156,97 +158,9 @@ func (r *Report) solution(ctx context.Context, lab *course.Lab) error {
 	return nil
 }
 
-// bug proves that a wrong solution is caught by the test that is there for it.
-func (r *Report) bug(ctx context.Context, lab *course.Lab, b sources.BugInfo) error {
-	where := "bug " + b.Slug
-	set, err := sources.Bug(lab, b.Slug)
-	if err != nil {
-		r.find(where, "%s", strings.TrimPrefix(err.Error(), where+": "))
-		return nil
-	}
-	var upTo []int
-	for _, s := range lab.Stages {
-		if s.ID <= b.Stage {
-			upTo = append(upTo, s.ID)
-		}
-	}
-	o := run.Options{Stages: upTo, Race: run.RaceOff}
-	if b.Race {
-		o.Race = run.RaceAuto
-	}
-	res, err := run.Run(ctx, lab, set, o)
-	if err != nil {
-		return err
-	}
-	if r.notBuilt(where, res) {
-		return nil
-	}
-	if b.Race && !res.Race {
-		r.notRun("%s: only the race detector can catch it, and there is no C compiler", where)
-		return nil
-	}
-	proof := Proof{Bug: b.Slug, Stage: b.Stage, Caught: r.caught(where, b, res), Seconds: res.Seconds}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.Proofs = append(r.Proofs, proof)
-	if proof.Caught {
-		r.Caught++
-	}
-	return nil
-}
-
-// caught judges the run of a bug.
-func (r *Report) caught(where string, b sources.BugInfo, res *result.Result) bool {
-	ok := true
-	for _, s := range res.Stages {
-		if s.ID < b.Stage && s.Verdict != result.Pass && s.Verdict != result.NotRun {
-			t := firstNot(s, result.Pass)
-			r.findWith(saw(t), where, "it is of stage %d, but stage %d fails already (%s)", b.Stage, s.ID, t.Name)
-			ok = false
-		}
-	}
-	var t result.Test
-	var instead []string
-	for _, s := range res.Stages {
-		for _, other := range s.Tests {
-			switch {
-			case other.Name == b.CaughtBy:
-				t = other
-			case s.ID == b.Stage && other.Verdict != result.Pass && other.Verdict != result.NotRun:
-				instead = append(instead, other.Name)
-			}
-		}
-	}
-	switch t.Verdict {
-	case result.Fail, result.Error:
-		if text := saw(t); !strings.Contains(text, b.Says) {
-			r.findWith(text, where, "%s catches it, but does not say %q", t.Name, b.Says)
-			return false
-		}
-		return ok
-	case result.NotRun:
-		r.notRun("%s: %s cannot be run here", where, b.CaughtBy)
-		return false
-	case result.Pass:
-		if len(instead) > 0 {
-			r.find(where, "%s passes; it was caught by %s instead", b.CaughtBy, strings.Join(instead, ", "))
-		} else {
-			r.find(where, "it was not caught: %s passes, and so does the rest of stage %d", b.CaughtBy, b.Stage)
-		}
-		return false
-	default:
-		r.findWith(saw(t), where, "%s has the verdict %q", b.CaughtBy, t.Verdict)
-		return false
-	}
-}
-
-// notBuilt reports, and finds, that nothing could be run.
-func (r *Report) notBuilt(where string, res *result.Result) bool {
-	if res.Build == nil {
-		return false
-	}
-	r.findWith(res.Build.Detail, where, "it does not compile")
-	return true
+// notBuilt finds that nothing could be run.
+func (r *Report) notBuilt(where string, f result.Failure) {
+	r.findWith(f.Detail, where, "it does not compile")
 }
 
 func (r *Report) notRun(format string, args ...any) {
