@@ -27,6 +27,7 @@ type faults struct {
 	minPiece, maxPiece int
 	minDelay, maxDelay time.Duration
 	window             time.Duration
+	bandwidth          int   // bytes a second; 0 is no limit
 	limit              int64 // bytes after which then happens; negative for never
 	then               breakage
 }
@@ -64,6 +65,30 @@ func (d Direction) Delay(min, max time.Duration) Fault {
 		panic(fmt.Sprintf("labtest: Delay(%v, %v): the times are not in order", min, max))
 	}
 	return Fault{d, func(f *faults) { f.minDelay, f.maxDelay = min, max }}
+}
+
+// Bandwidth passes on no more than so many bytes a second.
+func (d Direction) Bandwidth(bytesPerSecond int) Fault {
+	if bytesPerSecond < 1 {
+		panic(fmt.Sprintf("labtest: Bandwidth(%d): nothing would ever pass", bytesPerSecond))
+	}
+	return Fault{d, func(f *faults) { f.bandwidth = bytesPerSecond }}
+}
+
+// transmission is how long size bytes take at a rate in bytes a second.
+func transmission(size, rate int) time.Duration {
+	return time.Duration(float64(size) / float64(rate) * float64(time.Second))
+}
+
+// allFaults are the faults of both directions.
+func allFaults(list []Fault) (all [2]faults) {
+	for d := range all {
+		all[d].limit = -1
+	}
+	for _, f := range list {
+		f.set(&all[f.dir])
+	}
+	return all
 }
 
 // StallAfter passes on n bytes of each connection and then nothing more, while

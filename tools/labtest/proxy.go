@@ -41,12 +41,7 @@ func (t *T) Proxy(name, target string, faults ...Fault) *Proxy {
 	}
 	p := &Proxy{t: t, name: name, target: target, listener: l, open: make(chan struct{}), conns: map[*link]bool{}}
 	close(p.open)
-	for d := range p.faults {
-		p.faults[d].limit = -1
-	}
-	for _, f := range faults {
-		f.set(&p.faults[f.dir])
-	}
+	p.faults = allFaults(faults)
 	p.work.Go(p.accept)
 	t.Cleanup(p.stop)
 	return p
@@ -254,6 +249,9 @@ func (l *link) copy(from, to *net.TCPConn, plan plan) error {
 			b = b[size:]
 			if f.maxPiece > 0 {
 				l.pause(gap(sent))
+			}
+			if f.bandwidth > 0 {
+				l.pause(transmission(size, f.bandwidth))
 			}
 		}
 		if err != nil && sent != f.limit {
