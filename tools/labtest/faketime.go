@@ -15,7 +15,7 @@ const afterwards = time.Hour
 // FakeTime calls f on fake time (testing/synctest): time stands still while
 // anybody works, and jumps to the next timer when everybody waits, so that an
 // hour costs nothing and is exact. Connections must be in memory (StreamNet,
-// net.Pipe): waiting on a real socket does not count as waiting.
+// PacketNet, net.Pipe): waiting on a real socket does not count as waiting.
 //
 // f must not use t; it leaves what it saw for the caller to judge. When f cannot
 // go on because everybody waits for ever, the law is broken and the learner

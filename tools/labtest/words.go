@@ -88,6 +88,12 @@ const (
 	labelCuts    = "%s ends all connections (FIN)"
 	labelResets  = "%s resets all connections (RST)"
 
+	labelLost      = "%s, lost"
+	labelTwice     = "%s, arrives twice"
+	labelOneWay    = "nothing passes from %s to %s"
+	labelPartition = "%s and all others are cut off from each other"
+	labelHealed    = "everything passes again"
+
 	markExpected  = "expected %s"
 	markNothing   = "expected nothing"
 	markOpen      = "expected to stay open"
@@ -123,6 +129,15 @@ func saidOpen(n int) string {
 		return "1 descriptor is still open after the test."
 	}
 	return fmt.Sprintf("%d descriptors are still open after the test.", n)
+}
+
+// listed is "a", "a and b", "a, b and c".
+func listed(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
 // line is what was printed by way of Sprintln, as a line.
