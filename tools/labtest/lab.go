@@ -77,6 +77,9 @@ func (t *T) explain(f result.Failure) *result.Failure {
 				f.Look = append(f.Look, fmt.Sprintf("%s:%d", l.short(filepath.Join(l.code, file)), line))
 			}
 		}
+		if len(f.Look) == 0 { // the functions have been renamed or taken out
+			f.Look = l.filesOf(stage)
+		}
 	}
 	f.Look = few(f.Look)
 	if f.Read == "" {
@@ -89,6 +92,18 @@ func (t *T) explain(f result.Failure) *result.Failure {
 		f.Again += " SEED=" + f.Seed
 	}
 	return &f
+}
+
+// filesOf are the files that a stage asks for, as far as they are there.
+func (l lab) filesOf(stage *course.Stage) []string {
+	var found []string
+	for _, name := range stage.Files {
+		file := filepath.Join(l.code, name)
+		if _, err := os.Stat(file); err == nil {
+			found = append(found, l.short(file))
+		}
+	}
+	return found
 }
 
 func (t *T) wasSeeded() bool {

@@ -326,3 +326,12 @@ func TestLookIsInTheJudgedCode(t *testing.T) {
 	o := runFixture(t, "TestBrokenSaysWhatWasSeen", true, result.EnvCode+"="+code)
 	require.Equal(t, []string{filepath.ToSlash(filepath.Join(code, "mine.go")) + ":6"}, o.events[1].Failure.Look)
 }
+
+// Where a learner has taken out the function, the file is still a place to look.
+func TestLookIsAFileWhereTheFunctionIsGone(t *testing.T) {
+	t.Parallel()
+	code := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(code, "server.go"), []byte("package fixture\n"), 0o644))
+	o := runFixture(t, "TestBrokenSaysWhatWasSeen", true, result.EnvCode+"="+code)
+	require.Equal(t, []string{filepath.ToSlash(filepath.Join(code, "server.go"))}, o.events[1].Failure.Look)
+}

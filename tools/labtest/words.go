@@ -54,7 +54,6 @@ const (
 	saidNothingCame = "%s waited %s for %s and got nothing."
 	saidPart        = "%s waited %s for %s and got only %s, without a line end (LF)."
 	saidNoFull      = "A listener (%s) whose backlog stays full cannot be made here: %v."
-	remedyLinux     = "Linux has it."
 	saidStaysOpen   = "The %s kept the connection open: %s waited %s for %s."
 	saidEnded       = "%s before %s got %s."
 	saidNotOpen     = "%s while %s expected it to stay open."

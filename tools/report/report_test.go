@@ -60,7 +60,7 @@ func mixed() *result.Result {
 		Platform:  "linux/amd64",
 		Started:   time.Date(2026, 11, 22, 20, 0, 0, 0, time.UTC),
 		Seconds:   0.94,
-		Notes:     []string{"labs/02-tcp-server/harness_test.go is not as the course gives it. `git restore labs/02-tcp-server/harness_test.go` brings the original back."},
+		Notes:     []string{"labs/02-tcp-server/harness_test.go is not as the course gives it. `git checkout HEAD -- labs/02-tcp-server/harness_test.go` brings the original back."},
 		Stages: []result.Stage{
 			{ID: 1, Title: "Framing", Points: 10, Verdict: result.Pass, Seconds: 0.1, Tests: []result.Test{
 				{Name: "TestFrames", Verdict: result.Pass, Seconds: 0.05, Output: "quiet"},

@@ -47,7 +47,7 @@ func (c changes) restore(labPath string, files ...string) string {
 	}
 	switch {
 	case len(files) > 0 && !slices.ContainsFunc(files, gone):
-		return "git restore " + strings.Join(files, " ")
+		return "git checkout HEAD -- " + strings.Join(files, " ")
 	case c.known && len(files) > 0: // committed that way
 		return fmt.Sprintf(restoreByHand, strings.Join(files, " "))
 	case c.known:

@@ -16,7 +16,7 @@ const (
 	seenNoBuild      = "Your code does not build. The go command says why:"
 	seenFilesMissing = "The code does not compile: there is no %s. The course has it in %s, which is not in %s any more."
 	seenFilesUnknown = "The code does not compile: there is no %s. Was it in %s, which is not in %s any more?"
-	whyFilesMissing  = "If it was not you who moved it, this brings it back: git restore %s"
+	whyFilesMissing  = "If it was not you who moved it, this brings it back: git checkout HEAD -- %s"
 	andMore          = "others"
 	seenRenamed      = "The tests use %s, and your package has no %s. Was it renamed or removed?"
 	seenRenamedMany  = "The tests use %s, which your package does not have. Were they renamed or removed?"
@@ -62,7 +62,7 @@ const (
 
 	linesLeftOut = "… %d lines left out …"
 
-	noteEdited  = "%s is not as the course gives it. `git restore %s` brings the original back; your changes to it are lost then."
+	noteEdited  = "%s is not as the course gives it. `git checkout HEAD -- %s` brings the original back; your changes to it are lost then."
 	noteBrokenC = "The race detector did not watch: the C compiler that it needs does not work here."
 )
 
