@@ -9,6 +9,7 @@
 ##   make test-lab 2 STAGE=4         only stage 4; SEED=… replays, V=1 shows all
 ##   make hint 2                     a nudge for the stage you are at
 ##   make run-lab 2 [ARGS="…"]       start the program of lab 2, from your code
+##   make net-lab                    a shell in a network of your own, with routers
 ##   make bench-lab 2                how fast is mine beside the solution?
 ##
 ## Look behind
@@ -33,7 +34,7 @@ lab := $(if $(LAB),$(LAB),$(arguments))
 
 options := $(if $(STAGE),--stage '$(STAGE)') $(if $(SEED),--seed '$(SEED)') $(if $(V),-v)
 
-.PHONY: help list test-lab test-solution run-lab hint bench-lab verify bench-fanout test $(arguments)
+.PHONY: help list test-lab test-solution run-lab hint bench-lab verify net-lab bench-fanout test $(arguments)
 
 help:
 	@sed -n 's/^##[ ]\{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +56,9 @@ hint: needs-lab bin/lab
 
 bench-lab: needs-lab bin/lab
 	@bin/lab bench $(lab)
+
+net-lab: bin/lab
+	@bin/lab net $(if $(ROUTERS),--routers '$(ROUTERS)') $(if $(ARGS),-- $(ARGS))
 
 verify: bin/lab
 	@bin/lab verify $(lab)

@@ -20,6 +20,17 @@ const (
 	None      = "none"      // a process group of its own, nothing more
 )
 
+// envInside names the network namespace that a sandboxed process began in.
+const envInside = "WORKBOOK_NAMESPACE"
+
+// Inside reports whether this process is in a network namespace that Command
+// made for it. There it may do with the network what it likes: make links,
+// change settings, be root; nothing of it reaches the machine's own network.
+func Inside() bool {
+	mine := namespaceID()
+	return mine != "" && os.Getenv(envInside) == mine
+}
+
 // Init must be the first call of main, and of TestMain where a test starts
 // sandboxed processes: such a process begins as another copy of this program,
 // which Init turns into what was asked for. In any other process it does

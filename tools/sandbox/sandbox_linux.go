@@ -29,9 +29,17 @@ func shim(args []string) {
 	if len(args) == 0 {
 		os.Exit(0)
 	}
+	os.Setenv(envInside, namespaceID())
 	err := unix.Exec(args[0], args, os.Environ())
 	fmt.Fprintf(os.Stderr, "%s: %v\n", args[0], err)
 	os.Exit(shimFailed)
+}
+
+// namespaceID identifies the network namespace that this process began in; see
+// namespaces(7).
+func namespaceID() string {
+	id, _ := os.Readlink("/proc/self/ns/net")
+	return id
 }
 
 // loopbackUp sets IFF_UP on lo; a new network namespace starts with it down,

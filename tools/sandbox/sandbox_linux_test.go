@@ -29,6 +29,7 @@ var parts = map[string]func() error{
 	"detect":      detect,
 	"parent":      parent,
 	"wait":        wait,
+	"inside":      inside,
 }
 
 func TestMain(m *testing.M) {
@@ -111,6 +112,23 @@ func TestANamespaceHasALoopbackOfItsOwn(t *testing.T) {
 			require.Equal(t, "interface lo true\n", string(out))
 		})
 	}
+}
+
+func inside() error {
+	fmt.Print(sandbox.Inside())
+	return nil
+}
+
+func TestAProcessKnowsWhetherItIsInside(t *testing.T) {
+	require.False(t, sandbox.Inside())
+	iso := namespace(t)
+	out, err := play(sandbox.Command(iso, self(t)), "inside").Output()
+	require.NoError(t, err)
+	require.Equal(t, "true", string(out))
+	// What the environment says is true of one namespace only.
+	out, err = play(exec.Command(self(t)), "inside", "WORKBOOK_NAMESPACE=net:[1]").Output()
+	require.NoError(t, err)
+	require.Equal(t, "false", string(out))
 }
 
 func detect() error {

@@ -14,6 +14,8 @@ const shimName = "\x00"
 
 func shim([]string) {}
 
+func namespaceID() string { return "" }
+
 func detect() result.Isolation {
 	return result.Isolation{
 		Level:  None,

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"workbook.example/tools/result"
+	"workbook.example/tools/sandbox"
 	"workbook.example/tools/verify"
 )
 
@@ -26,6 +27,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 var lab string
 
 func TestMain(m *testing.M) {
+	sandbox.Init()
 	flag.Parse()
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "lab-")
@@ -137,7 +139,7 @@ func TestHelpOfEveryVerbHasAnExample(t *testing.T) {
 			require.Contains(t, call(t, root, "help", verb[1]).out, "Examples:\n  lab "+verb[1])
 		}
 	}
-	for _, verb := range []string{"test", "list", "run", "hint", "bench", "verify"} {
+	for _, verb := range []string{"test", "list", "run", "hint", "net", "bench", "verify"} {
 		a := call(t, root, strings.Fields("help "+verb)...)
 		require.Equal(t, 0, a.status)
 		golden(t, "help-"+verb, a.out)
@@ -318,4 +320,23 @@ func TestFromMayHaveOtherFilesAndNotTheTests(t *testing.T) {
 		require.Equal(t, 2, a.status)
 		require.Contains(t, a.err, "symbolic link")
 	}
+}
+
+func TestNetIsAShellInANetwork(t *testing.T) {
+	root := workbook(t)
+	if iso := sandbox.Detect(); iso.Level != sandbox.Namespace {
+		a := call(t, root, "net")
+		require.Equal(t, 1, a.status)
+		require.Contains(t, a.err, iso.Reason)
+		t.Skipf("not run: %s; %s", iso.Reason, iso.Remedy)
+	}
+	solve(t, root, filepath.Join(root, "labs", "01-echo"))
+	cmd := command(root, "net", "--routers", "2")
+	cmd.Env = append(os.Environ(), "SHELL=/bin/true")
+	golden(t, "net", finish(t, cmd).out)
+
+	a := call(t, root, "net", "--", "sh", "-c", "on far cat /proc/net/if_inet6; on nobody true; exit 7")
+	require.Equal(t, 7, a.status, a.err)
+	require.Contains(t, a.out, "fd000000000000040000000000000002")
+	require.Contains(t, a.err, "There are: here, r1, r2, r3, far")
 }
