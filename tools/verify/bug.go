@@ -53,7 +53,7 @@ func (r *Report) bug(ctx context.Context, lab *course.Lab, b sources.BugInfo) er
 	}
 	defer binary.Close()
 	if b.Race && !binary.Result().Race {
-		r.notRun("%s: only the race detector can catch it, and there is no C compiler", where)
+		r.notTried("%s: only the race detector can catch it, and there is no C compiler", where)
 		return nil
 	}
 
@@ -96,7 +96,7 @@ func (t *trial) caught(ctx context.Context) (bool, int, error) {
 			t.findWith(text, "%s catches it, but does not say %q", t.bug.CaughtBy, t.bug.Says)
 			return false, try, nil
 		case result.NotRun:
-			t.report.notRun("bug %s: %s cannot be run here", t.bug.Slug, t.bug.CaughtBy)
+			t.report.notTried("bug %s: %s cannot be run here", t.bug.Slug, t.bug.CaughtBy)
 			return false, try, nil
 		case result.Pass:
 			if try == tries {

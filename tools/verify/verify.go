@@ -119,7 +119,7 @@ func (r *Report) stubs(ctx context.Context, lab *course.Lab) error {
 		case result.Pass:
 			r.find("stubs", "stage %d passes with the lab's folder as it is. A stage nobody has worked on must fail; is %s untouched?", s.ID, lab.Path())
 		case result.NotRun:
-			r.notRun("stage %d: %s", s.ID, because(s))
+			r.notRun("stage %d: %s", s.ID, because(firstNot(s, result.Pass)))
 		default:
 			t := firstNot(s, result.Pass)
 			r.findWith(saw(t), "stubs", "stage %d ends in the verdict %q (%s); a stub fails politely", s.ID, s.Verdict, t.Name)
@@ -149,7 +149,7 @@ func (r *Report) solution(ctx context.Context, lab *course.Lab) error {
 			switch t.Verdict {
 			case result.Pass:
 			case result.NotRun:
-				r.notRun("solution, %s: %s", t.Name, strings.TrimSpace(saw(t)))
+				r.notRun("solution, %s: %s", t.Name, because(t))
 			default:
 				r.findWith(saw(t), "solution", "%s of stage %d does not pass: %s", t.Name, s.ID, t.Verdict)
 			}
@@ -167,6 +167,14 @@ func (r *Report) notRun(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.NotRun = append(r.NotRun, fmt.Sprintf("lab %d, ", r.Lab.Number)+fmt.Sprintf(format, args...))
+}
+
+// notTried is notRun of a whole bug.
+func (r *Report) notTried(format string, args ...any) {
+	r.notRun(format, args...)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.NotTried++
 }
 
 // firstNot is the first test of a stage whose verdict is another.
@@ -188,10 +196,14 @@ func saw(t result.Test) string {
 	return result.Failure{Seen: t.Failure.Seen, Ladder: t.Failure.Ladder, Detail: t.Failure.Detail}.Text()
 }
 
-// because is why a stage was not run.
-func because(s result.Stage) string {
-	if t := firstNot(s, result.Pass); t.Failure != nil {
-		return t.Failure.Seen
+// because is why a test was not run, in one line.
+func because(t result.Test) string {
+	if t.Failure == nil {
+		return "not run"
 	}
-	return "not run"
+	why := t.Failure.Seen
+	if t.Failure.Detail != "" {
+		why += " To change that: " + t.Failure.Detail
+	}
+	return strings.Join(strings.Fields(why), " ")
 }

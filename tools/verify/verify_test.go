@@ -61,6 +61,13 @@ func TestABugThatGetsAwayAtFirstIsNamed(t *testing.T) {
 	require.True(t, report.OK())
 }
 
+func TestABugThatCannotBeTriedHereIsNotAgainstALab(t *testing.T) {
+	t.Setenv("VERIFY_NOT_HERE", "yes")
+	report := proof(t, "right", "elsewhere")
+	require.True(t, report.OK())
+	require.Equal(t, 4, report.NotTried)
+}
+
 func TestEverythingThatIsWrongIsFound(t *testing.T) {
 	report := proof(t, "wrong", "wrong")
 	require.False(t, report.OK())

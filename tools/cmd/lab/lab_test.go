@@ -199,12 +199,12 @@ func TestVerify(t *testing.T) {
 	root := filepath.Join("..", "..", "verify", "testdata", "workbook")
 	a := call(t, root, "verify", "right", "--json", "-")
 	require.Equal(t, 0, a.status, a.err)
-	require.Equal(t, "lab 1: 2 stages, 3 tests, 6 bugs, all caught\n", a.err)
+	require.Equal(t, "lab 1: 2 stages, 3 tests, 7 bugs, all caught\n", a.err)
 	var reports []*verify.Report
 	require.NoError(t, json.Unmarshal([]byte(a.out), &reports))
 	require.Len(t, reports, 1)
 	require.True(t, reports[0].OK())
-	require.Len(t, reports[0].Proofs, 6)
+	require.Len(t, reports[0].Proofs, 7)
 
 	a = call(t, root, "verify", "wrong")
 	require.Equal(t, 1, a.status)

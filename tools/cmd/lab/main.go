@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -108,8 +109,15 @@ A lab is named by its number (2), its folder (02-tcp-server) or its short name
 	return root
 }
 
+// suggest names the verbs that are spelt almost like what was typed; between
+// several, those that begin like it.
 func suggest(cmd *cobra.Command, typed string) string {
-	if near := cmd.SuggestionsFor(typed); len(near) > 0 {
+	near := cmd.SuggestionsFor(typed)
+	alike := slices.DeleteFunc(slices.Clone(near), func(verb string) bool { return verb[0] != typed[0] })
+	if len(alike) > 0 {
+		near = alike
+	}
+	if len(near) > 0 {
 		return fmt.Sprintf(" (did you mean `lab %s`?)", strings.Join(near, "` or `lab "))
 	}
 	return ""
