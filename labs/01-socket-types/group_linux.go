@@ -1,0 +1,42 @@
+package sockettypes
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+)
+
+// JoinGroup returns a socket that hears what is sent to an IPv4 multicast group,
+// an address of 224.0.0.0/4 and a port, on one interface. Several sockets of a
+// machine may do so at once, and all of them hear everything.
+//
+// It hears what is sent to its own group and to no other, which is not a matter
+// of course: unless IP_MULTICAST_ALL is off, Linux gives a socket whatever any
+// program on the machine has joined, see ip(7).
+func JoinGroup(ctx context.Context, group netip.AddrPort, ifi *net.Interface) (*net.UDPConn, error) {
+	return nil, errors.New("JoinGroup: not implemented yet (labs/01-socket-types/README.md#9-one-to-many)")
+}
+
+// LeaveGroup undoes JoinGroup for a socket that stays open: it hears nothing of
+// the group any more.
+func LeaveGroup(c *net.UDPConn, group netip.AddrPort, ifi *net.Interface) error {
+	return errors.New("LeaveGroup: not implemented yet (labs/01-socket-types/README.md#9-one-to-many)")
+}
+
+// Announce answers whoever asks a group who is there (the constant question),
+// with answer(name), until ctx is done; then it returns nil. The answer goes to
+// the asker alone. What is no question gets no answer.
+func Announce(ctx context.Context, group netip.AddrPort, ifi *net.Interface, name string) error {
+	return errors.New("Announce: not implemented yet (labs/01-socket-types/README.md#9-one-to-many)")
+}
+
+// Discover asks a group who is there, and returns those who have answered by
+// the time that ctx is done, each once, sorted by name and then by address.
+// That nobody is there is not an error.
+//
+// The question stays on this network: it is sent with a TTL of 1 at most, and
+// through ifi and no other interface.
+func Discover(ctx context.Context, group netip.AddrPort, ifi *net.Interface) ([]Peer, error) {
+	return nil, errors.New("Discover: not implemented yet (labs/01-socket-types/README.md#9-one-to-many)")
+}

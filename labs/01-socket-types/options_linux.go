@@ -1,0 +1,29 @@
+package sockettypes
+
+import (
+	"errors"
+	"syscall"
+)
+
+// GetInt returns the value of a socket option whose value is a number, or yes
+// and no (1 and 0), as the kernel has it: level unix.SOL_SOCKET for those of
+// socket(7), unix.IPPROTO_TCP for those of tcp(7), and so on. errors.Is finds
+// the kernel's error, such as unix.ENOPROTOOPT when there is no such option.
+func GetInt(c syscall.Conn, level, option int) (int, error) {
+	return 0, errors.New("GetInt: not implemented yet (labs/01-socket-types/README.md#3-options-and-what-they-really-get)")
+}
+
+// SetInt sets a socket option. The kernel may make something else of value
+// than was asked for, without an error: GetInt tells. errors.Is finds the
+// kernel's error.
+func SetInt(c syscall.Conn, level, option, value int) error {
+	return errors.New("SetInt: not implemented yet (labs/01-socket-types/README.md#3-options-and-what-they-really-get)")
+}
+
+// SetBuffer asks for size bytes of room in the kernel for what is on its way in
+// one direction, and returns the size that the kernel really set. Linux doubles
+// what is asked for, since its own book-keeping lives in there too, and cuts it
+// to a limit (net.core.rmem_max, net.core.wmem_max); see socket(7).
+func SetBuffer(c syscall.Conn, d Direction, size int) (effective int, err error) {
+	return 0, errors.New("SetBuffer: not implemented yet (labs/01-socket-types/README.md#3-options-and-what-they-really-get)")
+}

@@ -1,0 +1,162 @@
+package sockettypes_test
+
+import (
+	"errors"
+	"net"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	sockettypes "workbook.example/labs/01-socket-types"
+	"workbook.example/tools/labtest"
+)
+
+func TestOptionIsWhatTheKernelHas(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	near, _ := connect(t)
+	udp := listenUDP(t)
+	for _, o := range []struct {
+		name   string
+		c      syscall.Conn
+		level  int
+		option int
+	}{
+		{"TCP_NODELAY of a connection that Go dialled", near, unix.IPPROTO_TCP, unix.TCP_NODELAY},
+		{"SO_KEEPALIVE of it", near, unix.SOL_SOCKET, unix.SO_KEEPALIVE},
+		{"TCP_KEEPIDLE of it", near, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE},
+		{"SO_RCVBUF of a UDP socket", udp, unix.SOL_SOCKET, unix.SO_RCVBUF},
+		{"SO_BROADCAST of it", udp, unix.SOL_SOCKET, unix.SO_BROADCAST},
+		{"IP_TTL of it", udp, unix.IPPROTO_IP, unix.IP_TTL},
+	} {
+		got, err := sockettypes.GetInt(o.c, o.level, o.option)
+		if err != nil {
+			t.Broken("GetInt of %s returned %s.", o.name, orNone(err))
+		}
+		if want := kernelSays(t, o.c, o.level, o.option); got != want {
+			t.Broken("GetInt of %s returned %d; the kernel says %d.", o.name, got, want)
+		}
+	}
+}
+
+func TestOptionThatIsSetIsSet(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	near, _ := connect(t)
+	for _, o := range []struct {
+		name   string
+		level  int
+		option int
+		value  int
+	}{
+		{"TCP_NODELAY", unix.IPPROTO_TCP, unix.TCP_NODELAY, 0},
+		{"TCP_NODELAY", unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0},
+		{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 3},
+		{"IP_TTL", unix.IPPROTO_IP, unix.IP_TTL, 7},
+	} {
+		if err := sockettypes.SetInt(near, o.level, o.option, o.value); err != nil {
+			t.Broken("SetInt of %s to %d returned %s.", o.name, o.value, orNone(err))
+		}
+		if got := kernelSays(t, near, o.level, o.option); got != o.value {
+			t.Broken("SetInt set %s to %d without an error; the kernel says %d.", o.name, o.value, got)
+		}
+	}
+}
+
+func TestOptionHasItsEffect(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	c := listenUDP(t)
+	everybody := &net.UDPAddr{IP: net.IPv4(127, 255, 255, 255), Port: addrPortOf(c)}
+	for _, on := range []int{0, 1} {
+		if err := sockettypes.SetInt(c, unix.SOL_SOCKET, unix.SO_BROADCAST, on); err != nil {
+			t.Broken("SetInt of SO_BROADCAST to %d returned %s.", on, orNone(err))
+		}
+		_, err := c.WriteTo([]byte("anybody there?"), everybody)
+		switch {
+		case on == 0 && !errors.Is(err, unix.EACCES):
+			t.Broken("SO_BROADCAST was set to 0, and sending to a broadcast address gave %s; expected %q.", orNone(err), unix.EACCES)
+		case on == 1 && err != nil:
+			t.Broken("SO_BROADCAST was set to 1, and sending to a broadcast address gave %s.", orNone(err))
+		}
+	}
+}
+
+func addrPortOf(c *net.UDPConn) int { return c.LocalAddr().(*net.UDPAddr).Port }
+
+func TestKernelsErrorIsNotLost(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	c := listenUDP(t)
+	const noSuch = 4711
+	if value, err := sockettypes.GetInt(c, unix.SOL_SOCKET, noSuch); !errors.Is(err, unix.ENOPROTOOPT) {
+		t.Broken("The kernel has no option %d. GetInt of it returned %d and %s; expected one in which errors.Is finds unix.ENOPROTOOPT.", noSuch, value, orNone(err))
+	}
+	if err := sockettypes.SetInt(c, unix.SOL_SOCKET, noSuch, 1); !errors.Is(err, unix.ENOPROTOOPT) {
+		t.Broken("The kernel has no option %d. SetInt of it returned %s; expected one in which errors.Is finds unix.ENOPROTOOPT.", noSuch, orNone(err))
+	}
+	// UDP does not know Nagle's algorithm.
+	if err := sockettypes.SetInt(c, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err == nil {
+		t.Broken("SetInt of TCP_NODELAY on a UDP socket returned no error; the kernel refuses it.")
+	}
+}
+
+func TestClosedSocketHasNoOptions(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	c := listenUDP(t)
+	c.Close()
+	_, errGet := sockettypes.GetInt(c, unix.SOL_SOCKET, unix.SO_RCVBUF)
+	errSet := sockettypes.SetInt(c, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096)
+	_, errBuffer := sockettypes.SetBuffer(c, sockettypes.Receive, 4096)
+	for what, err := range map[string]error{"GetInt": errGet, "SetInt": errSet, "SetBuffer": errBuffer} {
+		if !errors.Is(err, net.ErrClosed) {
+			t.Broken("%s on a socket that was closed returned %s; expected one in which errors.Is finds net.ErrClosed.", what, orNone(err))
+		}
+	}
+}
+
+// buffers are the two buffers of a socket, with their options.
+var buffers = map[sockettypes.Direction]int{sockettypes.Receive: unix.SO_RCVBUF, sockettypes.Send: unix.SO_SNDBUF}
+
+func TestBufferHasItsEffectiveSize(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	near, _ := connect(t)
+	udp := listenUDP(t)
+	for _, size := range []int{16 << 10, 64 << 10, 1, 100 << 20} {
+		for direction, option := range buffers {
+			for what, c := range map[string]syscall.Conn{"a TCP connection": near, "a UDP socket": udp} {
+				got, err := sockettypes.SetBuffer(c, direction, size)
+				if err != nil {
+					t.Broken("SetBuffer of the %s buffer of %s to %d bytes returned %s.", direction, what, size, orNone(err))
+				}
+				if want := kernelSays(t, c, unix.SOL_SOCKET, option); got != want {
+					t.Broken("SetBuffer of the %s buffer of %s to %d bytes returned %d; the kernel says %d.", direction, what, size, got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestBufferIsReallySet(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	for direction, option := range buffers {
+		c := listenUDP(t)
+		other := buffers[1-direction]
+		before := kernelSays(t, c, unix.SOL_SOCKET, other)
+		const size = 16 << 10 // of which the kernel makes 32 KiB; it never makes less of it
+		if _, err := sockettypes.SetBuffer(c, direction, size); err != nil {
+			t.Broken("SetBuffer of the %s buffer to %d bytes returned %s.", direction, size, orNone(err))
+		}
+		if got := kernelSays(t, c, unix.SOL_SOCKET, option); got != 2*size {
+			t.Broken("SetBuffer asked for a %s buffer of %d bytes, and the kernel has one of %d; Linux makes %d of it.", direction, size, got, 2*size)
+		}
+		if after := kernelSays(t, c, unix.SOL_SOCKET, other); after != before {
+			t.Broken("SetBuffer of the %s buffer changed the other one, too: from %d to %d bytes.", direction, before, after)
+		}
+	}
+}

@@ -1,0 +1,227 @@
+package sockettypes_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	sockettypes "workbook.example/labs/01-socket-types"
+	"workbook.example/tools/labtest"
+)
+
+// listen calls Listen and expects a listener, which is closed when the test
+// ends.
+func listen(t *labtest.T, address string, o sockettypes.ListenOptions) *net.TCPListener {
+	t.Helper()
+	l, err := sockettypes.Listen(context.Background(), address, o)
+	if err != nil {
+		t.Broken("Listen on %s with %+v returned %s.", address, o, orNone(err))
+	}
+	if l == nil {
+		t.Broken("Listen on %s with %+v returned neither a listener nor an error.", address, o)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func TestListenerListens(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	t.NoLeaks()
+	l := listen(t, "127.0.0.1:0", sockettypes.ListenOptions{})
+	c := dialTCP(t, l.Addr().String())
+	far := accept(t, l)
+	far.Write([]byte("x"))
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		t.Broken("Somebody connected to the listener, and could not read what was sent to them: %v.", err)
+	}
+}
+
+func TestPortBelongsToOneListener(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	t.NoLeaks()
+	share := sockettypes.ListenOptions{ReusePort: true}
+	alone := sockettypes.ListenOptions{}
+	for _, both := range [][2]sockettypes.ListenOptions{{alone, alone}, {share, alone}, {alone, share}} {
+		first := listen(t, "127.0.0.1:0", both[0])
+		second, err := sockettypes.Listen(context.Background(), first.Addr().String(), both[1])
+		if err == nil {
+			second.Close()
+		}
+		if !errors.Is(err, unix.EADDRINUSE) {
+			t.Broken("A listener with ReusePort %v had the port, and Listen on it with ReusePort %v returned %s; expected one in which errors.Is finds unix.EADDRINUSE.",
+				both[0].ReusePort, both[1].ReusePort, orNone(err))
+		}
+	}
+}
+
+func TestReusePortSharesTheConnections(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	share := sockettypes.ListenOptions{ReusePort: true}
+	first := listen(t, "127.0.0.1:0", share)
+	second, err := sockettypes.Listen(context.Background(), first.Addr().String(), share)
+	if err != nil {
+		t.Broken("A listener with ReusePort had the port, and Listen on it with ReusePort returned %s; expected that both have it.", orNone(err))
+	}
+	t.Cleanup(func() { second.Close() })
+	// The kernel deals by the addresses and ports of both ends, so which one
+	// gets a connection is chance; that one gets none of 64 is not.
+	const dialled = 64
+	got := make(chan *net.TCPListener, 2*dialled)
+	for _, l := range []*net.TCPListener{first, second} {
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				got <- l
+				c.Close()
+			}
+		}()
+	}
+	count := map[*net.TCPListener]int{}
+	for range dialled {
+		dialTCP(t, first.Addr().String())
+		select {
+		case l := <-got:
+			count[l]++
+		case <-time.After(labtest.Patience):
+			t.Broken("Two listeners have the port, somebody connected to it, and neither accepted them within 2 s.")
+		}
+	}
+	if count[first] == 0 || count[second] == 0 {
+		t.Broken("Two listeners have the port. Of %d connections one of them got %d and the other %d; expected that both get some.", dialled, count[first], count[second])
+	}
+}
+
+func TestRestartedListenerGetsItsPort(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	for _, o := range []sockettypes.ListenOptions{{}, {ReusePort: true}} {
+		l := listen(t, "127.0.0.1:0", o)
+		address := l.Addr().String()
+		c := dialTCP(t, address)
+		far := accept(t, l)
+		// The end that closes first keeps the address for a minute, in the
+		// state TIME-WAIT (RFC 9293, 3.6.1).
+		far.Close()
+		if _, err := c.Read(make([]byte, 1)); err == nil {
+			t.Fatalf("The connection was closed, and something was read from it.")
+		}
+		c.Close()
+		l.Close()
+		again, err := sockettypes.Listen(context.Background(), address, o)
+		if err != nil {
+			t.Broken("A server that had just served a client was started again, and Listen on the same port, with %+v, returned %s.", o, orNone(err))
+		}
+		again.Close()
+	}
+}
+
+// hasIPv6 ends the test where there is no IPv6.
+func hasIPv6(t *labtest.T) {
+	t.Helper()
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		noIPv6(t)
+	}
+	l.Close()
+}
+
+// canConnect says whether somebody listens on a port at host.
+func canConnect(host string, l *net.TCPListener) error {
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	c, err := net.DialTimeout("tcp", net.JoinHostPort(host, port), labtest.Patience)
+	if err == nil {
+		c.Close()
+	}
+	return err
+}
+
+func TestEveryAddressIsBothFamilies(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	hasIPv6(t)
+	for _, address := range []string{"[::]:0", ":0"} {
+		l := listen(t, address, sockettypes.ListenOptions{})
+		for _, host := range []string{"127.0.0.1", "::1"} {
+			if err := canConnect(host, l); err != nil {
+				t.Broken("Listen on %s was asked for nothing special, and nobody can connect to it at %s: %v.", address, host, err)
+			}
+		}
+	}
+}
+
+func TestV6OnlyKeepsIPv4Away(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	hasIPv6(t)
+	l := listen(t, "[::]:0", sockettypes.ListenOptions{V6Only: true})
+	if err := canConnect("::1", l); err != nil {
+		t.Broken("Nobody can connect at ::1 to a listener on [::] with V6Only: %v.", err)
+	}
+	if err := canConnect("127.0.0.1", l); !errors.Is(err, unix.ECONNREFUSED) {
+		t.Broken("Somebody connected at 127.0.0.1 to a listener on [::] with V6Only, and got %s; expected %q.", orNone(err), unix.ECONNREFUSED)
+	}
+	// So the same port of IPv4 is free for somebody else.
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	other, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", port))
+	if err != nil && !errors.Is(err, unix.EADDRINUSE) { // or another program has it, by chance
+		t.Broken("A listener on [::] with V6Only keeps the same port of IPv4 from others: %v.", err)
+	}
+	if err == nil {
+		other.Close()
+	}
+}
+
+func TestOptionThatCannotBeHadIsAnError(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	t.NoLeaks()
+	l, err := sockettypes.Listen(context.Background(), "127.0.0.1:0", sockettypes.ListenOptions{V6Only: true})
+	if err == nil {
+		l.Close()
+		t.Broken("Listen on 127.0.0.1 with V6Only returned no error; that address is of IPv4, and the kernel refuses the option.")
+	}
+}
+
+func TestBacklogIsHowManyMayWait(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	for _, backlog := range []int{1, 5} {
+		l := listen(t, "127.0.0.1:0", sockettypes.ListenOptions{Backlog: backlog})
+		// Nobody accepts. The kernel lets in backlog + 1, and drops what the
+		// next one sends, so that they try again later.
+		for i := range backlog + 1 {
+			c, err := net.DialTimeout("tcp", l.Addr().String(), labtest.Patience)
+			if err != nil {
+				t.Broken("With a backlog of %d, client %d could not connect: %v. The kernel lets in %d.", backlog, i+1, err, backlog+1)
+			}
+			t.Cleanup(func() { c.Close() })
+		}
+		if letIn(l.Addr(), 100*time.Millisecond) {
+			t.Broken("With a backlog of %d, and nobody accepted, client %d was let in; the kernel lets in %d and makes the next one wait.", backlog, backlog+2, backlog+1)
+		}
+		// When there is room again, they are in.
+		accept(t, l)
+		if !letIn(l.Addr(), labtest.Patience) {
+			t.Broken("With a backlog of %d one of those who waited was accepted, and nobody can take their place.", backlog)
+		}
+	}
+}
+
+// letIn says whether one more client is let in within a time.
+func letIn(addr net.Addr, within time.Duration) bool {
+	c, err := net.DialTimeout("tcp", addr.String(), within)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
+}

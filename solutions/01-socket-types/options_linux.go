@@ -1,0 +1,48 @@
+package sockettypes
+
+import (
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// GetInt returns the value of a socket option whose value is a number, or yes
+// and no (1 and 0), as the kernel has it: level unix.SOL_SOCKET for those of
+// socket(7), unix.IPPROTO_TCP for those of tcp(7), and so on. errors.Is finds
+// the kernel's error, such as unix.ENOPROTOOPT when there is no such option.
+func GetInt(c syscall.Conn, level, option int) (int, error) {
+	var value int
+	err := onSocket(c, func(fd int) (err error) {
+		value, err = unix.GetsockoptInt(fd, level, option)
+		return os.NewSyscallError("getsockopt", err)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return value, nil
+}
+
+// SetInt sets a socket option. The kernel may make something else of value
+// than was asked for, without an error: GetInt tells. errors.Is finds the
+// kernel's error.
+func SetInt(c syscall.Conn, level, option, value int) error {
+	return onSocket(c, func(fd int) error {
+		return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, option, value))
+	})
+}
+
+// SetBuffer asks for size bytes of room in the kernel for what is on its way in
+// one direction, and returns the size that the kernel really set. Linux doubles
+// what is asked for, since its own book-keeping lives in there too, and cuts it
+// to a limit (net.core.rmem_max, net.core.wmem_max); see socket(7).
+func SetBuffer(c syscall.Conn, d Direction, size int) (effective int, err error) {
+	option := unix.SO_RCVBUF
+	if d == Send {
+		option = unix.SO_SNDBUF
+	}
+	if err := SetInt(c, unix.SOL_SOCKET, option, size); err != nil {
+		return 0, err
+	}
+	return GetInt(c, unix.SOL_SOCKET, option)
+}
