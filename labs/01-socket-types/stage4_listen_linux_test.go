@@ -215,6 +215,12 @@ func TestBacklogIsHowManyMayWait(tt *testing.T) {
 			t.Broken("With a backlog of %d one of those who waited was accepted, and nobody can take their place.", backlog)
 		}
 	}
+	l := listen(t, "127.0.0.1:0", sockettypes.ListenOptions{})
+	for i := range 20 {
+		if !letIn(l.Addr(), labtest.Patience) {
+			t.Broken("Without a word about the backlog, client %d could not connect; expected the system's own limit, which is far higher.", i+1)
+		}
+	}
 }
 
 // letIn says whether one more client is let in within a time.

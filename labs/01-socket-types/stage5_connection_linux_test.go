@@ -167,23 +167,25 @@ func TestStateFollowsTheConnection(tt *testing.T) {
 	expectState(t, "a connection of which both ends have said all they wanted to", alice, sockettypes.Closed)
 }
 
-// expectState waits until State tells a state: what the other end's kernel
-// answers comes a little later.
+// expectState waits until the kernel is in a state, and State says so.
 func expectState(t *labtest.T, what string, c syscall.Conn, want sockettypes.TCPState) {
 	t.Helper()
-	limit := time.Now().Add(labtest.Patience)
-	for {
+	for limit := time.Now().Add(labtest.Patience); ; time.Sleep(time.Millisecond) {
+		before := kernelState(t, c)
 		got, _, err := sockettypes.State(c)
 		if err != nil {
 			t.Broken("State of %s returned %s.", what, orNone(err))
 		}
-		if got == want {
+		after := kernelState(t, c) // what the other end answers may come in between
+		switch {
+		case before != after:
+		case got != after:
+			t.Broken("State of %s gave %v; the kernel says %v.", what, got, after)
+		case got == want:
 			return
+		case time.Now().After(limit):
+			t.Fatalf("The kernel has not come to the state %v within 2 s; it is in %v.", want, after)
 		}
-		if kernel := kernelState(t, c); kernel != got || time.Now().After(limit) {
-			t.Broken("State of %s gave %v; the kernel says %v.", what, got, kernel)
-		}
-		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -179,7 +179,7 @@ func announce(t *labtest.T, g netip.AddrPort, name string) (cancel func(), end c
 	end = make(chan error, 1)
 	lo := loopback(t)
 	go func() { end <- sockettypes.Announce(ctx, g, lo, name) }()
-	t.Eventually(name+"'s answer to the question who is there", func() bool {
+	t.Eventually("That "+name+" answers the question who is there", func() bool {
 		select {
 		case err := <-end:
 			t.Broken("Announce of %s returned before its context was done, with %s.", name, orNone(err))

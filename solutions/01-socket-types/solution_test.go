@@ -1,6 +1,7 @@
 package sockettypes_test
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
@@ -8,9 +9,22 @@ import (
 	"workbook.example/tools/verify"
 )
 
+// buildDir is where tests build the lab's program.
+var buildDir string
+
 func TestMain(m *testing.M) {
 	sandbox.Init() // the runner starts this program again, inside the sandbox
-	os.Exit(m.Run())
+	os.Exit(withBuildDir(m.Run))
+}
+
+func withBuildDir(tests func() int) int {
+	var err error
+	if buildDir, err = os.MkdirTemp("", "sockets"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(buildDir)
+	return tests()
 }
 
 func TestSolution(t *testing.T) { verify.Solution(t) }
