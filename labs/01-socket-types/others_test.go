@@ -56,6 +56,7 @@ func TestStateFollowsTheConnection(tt *testing.T)       { notLinux(tt) }
 func TestRoundTripIsTheKernels(tt *testing.T)           { notLinux(tt) }
 func TestWhatIsNoConnectionHasNoState(tt *testing.T)    { notLinux(tt) }
 func TestKernelsRarerErrorsAreTold(tt *testing.T)       { notLinux(tt) }
+func TestGivenUpByTheKernelIsTimedOut(tt *testing.T)    { notLinux(tt) }
 func TestRefusalIsAboutAnEarlierDatagram(tt *testing.T) { notLinux(tt) }
 func TestReceivingSurvivesARefusal(tt *testing.T)       { notLinux(tt) }
 func TestProbeIsRightHere(tt *testing.T)                { notLinux(tt) }

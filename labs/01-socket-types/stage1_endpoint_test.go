@@ -151,10 +151,13 @@ func TestOrderOfTheResolverIsKept(tt *testing.T) {
 func TestServiceMayHaveAName(tt *testing.T) {
 	t := labtest.Begin(tt)
 	r := &fixedResolver{addrs: []netip.Addr{netip.MustParseAddr("127.0.0.1")}}
-	for service, port := range map[string]uint16{"http": 80, "8888": 8888, "65535": 65535} {
-		got := resolve(t, r, "chat.example", service)
-		if want := netip.AddrPortFrom(r.addrs[0], port); len(got) != 1 || got[0] != want {
-			t.Broken("Resolve of the service %q of 127.0.0.1 returned %v; expected %v.", service, got, want)
+	for _, s := range []struct {
+		service string
+		port    uint16
+	}{{"8888", 8888}, {"http", 80}, {"65535", 65535}} {
+		got := resolve(t, r, "chat.example", s.service)
+		if want := netip.AddrPortFrom(r.addrs[0], s.port); len(got) != 1 || got[0] != want {
+			t.Broken("Resolve of the service %q of 127.0.0.1 returned %v; expected %v.", s.service, got, want)
 		}
 	}
 	for _, service := range []string{"65536", "70000", "-1", "no such service"} {

@@ -170,8 +170,14 @@ func TestKernelsRefusalIsTold(tt *testing.T) {
 	}
 }
 
-// live are sockets of many kinds, open until the test ends.
-func live(t *labtest.T) map[string]syscall.Conn {
+// A liveSocket is one that is open until the test ends.
+type liveSocket struct {
+	what string
+	c    syscall.Conn
+}
+
+// live are sockets of many kinds.
+func live(t *labtest.T) []liveSocket {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -186,14 +192,14 @@ func live(t *labtest.T) map[string]syscall.Conn {
 	t.Cleanup(func() { datagrams.Close() })
 	near, far := connect(t)
 	udp := listenUDP(t)
-	return map[string]syscall.Conn{
-		"a Go listener for TCP":             listenTCP(t, "127.0.0.1"),
-		"a TCP connection that was dialled": near,
-		"the accepted end of it":            far,
-		"a UDP socket":                      udp,
-		"a connected UDP socket":            connectUDP(t, udp.LocalAddr()),
-		"a listener for Unix streams":       listener,
-		"a Unix datagram socket":            datagrams,
+	return []liveSocket{
+		{"a Go listener for TCP", listenTCP(t, "127.0.0.1")},
+		{"a TCP connection that was dialled", near},
+		{"the accepted end of it", far},
+		{"a UDP socket", udp},
+		{"a connected UDP socket", connectUDP(t, udp.LocalAddr())},
+		{"a listener for Unix streams", listener},
+		{"a Unix datagram socket", datagrams},
 	}
 }
 
@@ -209,8 +215,8 @@ func describe(t *labtest.T, what string, c syscall.Conn) sockettypes.Info {
 
 func TestKernelIsAskedAndNotTheType(tt *testing.T) {
 	t := labtest.Begin(tt)
-	for what, c := range live(t) {
-		info := describe(t, what, c)
+	for _, s := range live(t) {
+		info := describe(t, s.what, s.c)
 		for _, number := range []struct {
 			name      string
 			option    int
@@ -220,8 +226,8 @@ func TestKernelIsAskedAndNotTheType(tt *testing.T) {
 			{"type", unix.SO_TYPE, info.Type},
 			{"protocol", unix.SO_PROTOCOL, info.Protocol},
 		} {
-			if want := kernelSays(t, c, unix.SOL_SOCKET, number.option); number.described != want {
-				t.Broken("Describe of %s gave the %s %d; the kernel says %d.", what, number.name, number.described, want)
+			if want := kernelSays(t, s.c, unix.SOL_SOCKET, number.option); number.described != want {
+				t.Broken("Describe of %s gave the %s %d; the kernel says %d.", s.what, number.name, number.described, want)
 			}
 		}
 	}
@@ -229,20 +235,20 @@ func TestKernelIsAskedAndNotTheType(tt *testing.T) {
 
 func TestListenerIsTold(tt *testing.T) {
 	t := labtest.Begin(tt)
-	for what, c := range live(t) {
-		info := describe(t, what, c)
-		_, listens := c.(interface{ Addr() net.Addr })
+	for _, s := range live(t) {
+		info := describe(t, s.what, s.c)
+		_, listens := s.c.(interface{ Addr() net.Addr })
 		if info.Listening != listens {
-			t.Broken("Describe of %s gave Listening %v; expected %v.", what, info.Listening, listens)
+			t.Broken("Describe of %s gave Listening %v; expected %v.", s.what, info.Listening, listens)
 		}
 	}
 }
 
 func TestBothAddressesAreTold(tt *testing.T) {
 	t := labtest.Begin(tt)
-	for what, c := range live(t) {
+	for _, s := range live(t) {
 		var local, peer string
-		switch c := c.(type) {
+		switch c := s.c.(type) {
 		case net.Listener:
 			local = c.Addr().String()
 		case net.Conn:
@@ -251,12 +257,12 @@ func TestBothAddressesAreTold(tt *testing.T) {
 				peer = c.RemoteAddr().String()
 			}
 		}
-		info := describe(t, what, c)
+		info := describe(t, s.what, s.c)
 		if info.Local != local {
-			t.Broken("Describe of %s gave the local address %q; expected %q.", what, info.Local, local)
+			t.Broken("Describe of %s gave the local address %q; expected %q.", s.what, info.Local, local)
 		}
 		if info.Peer != peer {
-			t.Broken("Describe of %s gave the peer %q; expected %q.", what, info.Peer, peer)
+			t.Broken("Describe of %s gave the peer %q; expected %q.", s.what, info.Peer, peer)
 		}
 	}
 }
@@ -291,7 +297,7 @@ func TestWhatIsNoSocketIsNotDescribed(tt *testing.T) {
 	closed := listenUDP(t)
 	closed.Close()
 	if info, err := sockettypes.Describe(closed); !errors.Is(err, net.ErrClosed) {
-		t.Broken("Describe of a socket that was closed returned %+v and %s; expected one in which errors.Is finds net.ErrClosed.", info, orNone(err))
+		t.Broken("Describe of a socket that was closed returned %q and %s; expected one in which errors.Is finds net.ErrClosed.", info, orNone(err))
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -300,6 +306,6 @@ func TestWhatIsNoSocketIsNotDescribed(tt *testing.T) {
 	defer r.Close()
 	defer w.Close()
 	if info, err := sockettypes.Describe(r); !errors.Is(err, unix.ENOTSOCK) {
-		t.Broken("Describe of a pipe returned %+v and %s; expected one in which errors.Is finds unix.ENOTSOCK, which is what the kernel says.", info, orNone(err))
+		t.Broken("Describe of a pipe returned %q and %s; expected one in which errors.Is finds unix.ENOTSOCK, which is what the kernel says.", info, orNone(err))
 	}
 }

@@ -111,15 +111,18 @@ func TestClosedSocketHasNoOptions(tt *testing.T) {
 	_, errGet := sockettypes.GetInt(c, unix.SOL_SOCKET, unix.SO_RCVBUF)
 	errSet := sockettypes.SetInt(c, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096)
 	_, errBuffer := sockettypes.SetBuffer(c, sockettypes.Receive, 4096)
-	for what, err := range map[string]error{"GetInt": errGet, "SetInt": errSet, "SetBuffer": errBuffer} {
-		if !errors.Is(err, net.ErrClosed) {
-			t.Broken("%s on a socket that was closed returned %s; expected one in which errors.Is finds net.ErrClosed.", what, orNone(err))
+	for _, call := range []struct {
+		what string
+		err  error
+	}{{"GetInt", errGet}, {"SetInt", errSet}, {"SetBuffer", errBuffer}} {
+		if !errors.Is(call.err, net.ErrClosed) {
+			t.Broken("%s on a socket that was closed returned %s; expected one in which errors.Is finds net.ErrClosed.", call.what, orNone(call.err))
 		}
 	}
 }
 
-// buffers are the two buffers of a socket, with their options.
-var buffers = map[sockettypes.Direction]int{sockettypes.Receive: unix.SO_RCVBUF, sockettypes.Send: unix.SO_SNDBUF}
+// buffers are the options of the two buffers of a socket, by their directions.
+var buffers = [...]int{sockettypes.Receive: unix.SO_RCVBUF, sockettypes.Send: unix.SO_SNDBUF}
 
 func TestBufferHasItsEffectiveSize(tt *testing.T) {
 	t := labtest.Begin(tt)
@@ -127,14 +130,15 @@ func TestBufferHasItsEffectiveSize(tt *testing.T) {
 	near, _ := connect(t)
 	udp := listenUDP(t)
 	for _, size := range []int{16 << 10, 64 << 10, 1, 100 << 20} {
-		for direction, option := range buffers {
-			for what, c := range map[string]syscall.Conn{"a TCP connection": near, "a UDP socket": udp} {
-				got, err := sockettypes.SetBuffer(c, direction, size)
+		for i, option := range buffers {
+			direction := sockettypes.Direction(i)
+			for _, s := range []liveSocket{{"a TCP connection", near}, {"a UDP socket", udp}} {
+				got, err := sockettypes.SetBuffer(s.c, direction, size)
 				if err != nil {
-					t.Broken("SetBuffer of the %s buffer of %s to %d bytes returned %s.", direction, what, size, orNone(err))
+					t.Broken("SetBuffer of the %s buffer of %s to %d bytes returned %s.", direction, s.what, size, orNone(err))
 				}
-				if want := kernelSays(t, c, unix.SOL_SOCKET, option); got != want {
-					t.Broken("SetBuffer of the %s buffer of %s to %d bytes returned %d; the kernel says %d.", direction, what, size, got, want)
+				if want := kernelSays(t, s.c, unix.SOL_SOCKET, option); got != want {
+					t.Broken("SetBuffer of the %s buffer of %s to %d bytes returned %d; the kernel says %d.", direction, s.what, size, got, want)
 				}
 			}
 		}
@@ -144,9 +148,9 @@ func TestBufferHasItsEffectiveSize(tt *testing.T) {
 func TestBufferIsReallySet(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(2)
-	for direction, option := range buffers {
-		c := listenUDP(t)
-		other := buffers[1-direction]
+	for i, option := range buffers {
+		c, direction := listenUDP(t), sockettypes.Direction(i)
+		other := buffers[1-i]
 		before := kernelSays(t, c, unix.SOL_SOCKET, other)
 		const size = 16 << 10 // of which the kernel makes 32 KiB; it never makes less of it
 		if _, err := sockettypes.SetBuffer(c, direction, size); err != nil {

@@ -3,6 +3,7 @@ package sockettypes_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -19,13 +20,27 @@ func listen(t *labtest.T, address string, o sockettypes.ListenOptions) *net.TCPL
 	t.Helper()
 	l, err := sockettypes.Listen(context.Background(), address, o)
 	if err != nil {
-		t.Broken("Listen on %s with %+v returned %s.", address, o, orNone(err))
+		t.Broken("Listen on %s %s returned %s.", address, with(o), orNone(err))
 	}
 	if l == nil {
-		t.Broken("Listen on %s with %+v returned neither a listener nor an error.", address, o)
+		t.Broken("Listen on %s %s returned neither a listener nor an error.", address, with(o))
 	}
 	t.Cleanup(func() { l.Close() })
 	return l
+}
+
+// with is options in a sentence.
+func with(o sockettypes.ListenOptions) string {
+	switch {
+	case o.Backlog > 0:
+		return fmt.Sprintf(" with a backlog of %d", o.Backlog)
+	case o.ReusePort:
+		return " with ReusePort"
+	case o.V6Only:
+		return " with V6Only"
+	default:
+		return " with no options"
+	}
 }
 
 func TestListenerListens(tt *testing.T) {
@@ -33,9 +48,13 @@ func TestListenerListens(tt *testing.T) {
 	t.Needs(2)
 	t.NoLeaks()
 	l := listen(t, "127.0.0.1:0", sockettypes.ListenOptions{})
-	c := dialTCP(t, l.Addr().String())
-	far := accept(t, l)
-	far.Write([]byte("x"))
+	c, err := net.DialTimeout("tcp", l.Addr().String(), labtest.Patience)
+	if err != nil {
+		t.Broken("Listen returned a listener at %v, and nobody can connect to it: %v.", l.Addr(), err)
+	}
+	t.Cleanup(func() { c.Close() })
+	deadlined(c)
+	accept(t, l).Write([]byte("x"))
 	if _, err := c.Read(make([]byte, 1)); err != nil {
 		t.Broken("Somebody connected to the listener, and could not read what was sent to them: %v.", err)
 	}
@@ -54,8 +73,8 @@ func TestPortBelongsToOneListener(tt *testing.T) {
 			second.Close()
 		}
 		if !errors.Is(err, unix.EADDRINUSE) {
-			t.Broken("A listener with ReusePort %v had the port, and Listen on it with ReusePort %v returned %s; expected one in which errors.Is finds unix.EADDRINUSE.",
-				both[0].ReusePort, both[1].ReusePort, orNone(err))
+			t.Broken("A listener%s had the port, and Listen on it%s returned %s; expected one in which errors.Is finds unix.EADDRINUSE.",
+				with(both[0]), with(both[1]), orNone(err))
 		}
 	}
 }
@@ -119,7 +138,7 @@ func TestRestartedListenerGetsItsPort(tt *testing.T) {
 		l.Close()
 		again, err := sockettypes.Listen(context.Background(), address, o)
 		if err != nil {
-			t.Broken("A server that had just served a client was started again, and Listen on the same port, with %+v, returned %s.", o, orNone(err))
+			t.Broken("A server that had just served a client was started again, and Listen on the same port%s returned %s.", with(o), orNone(err))
 		}
 		again.Close()
 	}

@@ -84,15 +84,14 @@ func TestTimeoutHasManyFaces(tt *testing.T) {
 	expectKind(t, "Reading until a deadline", err, sockettypes.TimedOut)
 
 	full := t.FullListener("tcp4")
-	_, err = net.DialTimeout("tcp", full.Addr(), 20*time.Millisecond)
-	expectKind(t, "Dialling for 20 ms an address that does not answer", err, sockettypes.TimedOut)
-
 	ctx, cancel := context.WithTimeout(context.Background(), time.Nanosecond)
 	defer cancel()
 	<-ctx.Done()
 	_, err = new(net.Dialer).DialContext(ctx, "tcp", full.Addr())
 	expectKind(t, "Dialling with a context whose time is over", err, sockettypes.TimedOut)
 	expectKind(t, "A context whose time is over", ctx.Err(), sockettypes.TimedOut)
+	_, err = net.DialTimeout("tcp", full.Addr(), 20*time.Millisecond)
+	expectKind(t, "Dialling for 20 ms an address that does not answer", err, sockettypes.TimedOut)
 	expectKind(t, "A deadline of a file", fmt.Errorf("read: %w", os.ErrDeadlineExceeded), sockettypes.TimedOut)
 }
 
@@ -147,42 +146,48 @@ func (c curtain) Error() string { return "could not say hello" }
 func (c curtain) Unwrap() error { return c.behind }
 
 // wrappings are what happens to errors on their way up.
-var wrappings = map[string]func(error) error{
-	"wrapped twice":                 func(err error) error { return fmt.Errorf("chat: %w", fmt.Errorf("hello: %w", err)) },
-	"joined with another":           func(err error) error { return errors.Join(errors.New("could not log in"), err) },
-	"wrapped by package net":        func(err error) error { return &net.OpError{Op: "read", Net: "tcp", Err: err} },
-	"wrapped under another text":    func(err error) error { return curtain{fmt.Errorf("hello: %w", err)} },
-	"wrapped by net and then by us": func(err error) error { return curtain{&net.OpError{Op: "dial", Net: "tcp", Err: err}} },
+var wrappings = []struct {
+	how  string
+	wrap func(error) error
+}{
+	{"wrapped twice", func(err error) error { return fmt.Errorf("chat: %w", fmt.Errorf("hello: %w", err)) }},
+	{"joined with another", func(err error) error { return errors.Join(errors.New("could not log in"), err) }},
+	{"wrapped by package net", func(err error) error { return &net.OpError{Op: "read", Net: "tcp", Err: err} }},
+	{"wrapped under another text", func(err error) error { return curtain{fmt.Errorf("hello: %w", err)} }},
+	{"wrapped by net and then by us", func(err error) error { return curtain{&net.OpError{Op: "dial", Net: "tcp", Err: err}} }},
 }
 
 func TestWrappingHidesNothing(tt *testing.T) {
 	t := labtest.Begin(tt)
-	kinds := map[error]sockettypes.Failure{
-		io.EOF:                   sockettypes.Ended,
-		context.Canceled:         sockettypes.Canceled,
-		context.DeadlineExceeded: sockettypes.TimedOut,
-		os.ErrDeadlineExceeded:   sockettypes.TimedOut,
-		net.ErrClosed:            sockettypes.UseOfClosed,
-		&net.DNSError{Err: "no such host", Name: "nobody.example", IsNotFound: true}:                  sockettypes.NotFound,
-		&net.DNSError{Err: "server misbehaving", Name: "later.example", IsTemporary: true}:            sockettypes.Temporary,
-		&net.DNSError{Err: "i/o timeout", Name: "silent.example", IsTimeout: true, IsTemporary: true}: sockettypes.TimedOut,
-		&net.OpError{Op: "write", Net: "udp", Err: os.NewSyscallError("sendto", syscall.EMSGSIZE)}:    sockettypes.TooBig,
-		os.NewSyscallError("bind", syscall.EADDRINUSE):                                                sockettypes.InUse,
-		os.NewSyscallError("connect", syscall.ECONNREFUSED):                                           sockettypes.Refused,
-		os.NewSyscallError("read", syscall.ECONNRESET):                                                sockettypes.Reset,
-		os.NewSyscallError("write", syscall.EPIPE):                                                    sockettypes.Pipe,
-		os.NewSyscallError("connect", syscall.ENETUNREACH):                                            sockettypes.Unreachable,
-		os.NewSyscallError("connect", syscall.EHOSTUNREACH):                                           sockettypes.Unreachable,
-		os.NewSyscallError("socket", syscall.EPERM):                                                   sockettypes.Denied,
-		os.NewSyscallError("bind", syscall.EACCES):                                                    sockettypes.Denied,
-		os.NewSyscallError("accept", syscall.EMFILE):                                                  sockettypes.NoFiles,
-		os.NewSyscallError("accept", syscall.ENFILE):                                                  sockettypes.NoFiles,
-		os.NewSyscallError("read", syscall.ETIMEDOUT):                                                 sockettypes.TimedOut,
+	kinds := []struct {
+		err  error
+		want sockettypes.Failure
+	}{
+		{io.EOF, sockettypes.Ended},
+		{context.Canceled, sockettypes.Canceled},
+		{context.DeadlineExceeded, sockettypes.TimedOut},
+		{os.ErrDeadlineExceeded, sockettypes.TimedOut},
+		{net.ErrClosed, sockettypes.UseOfClosed},
+		{&net.DNSError{Err: "no such host", Name: "nobody.example", IsNotFound: true}, sockettypes.NotFound},
+		{&net.DNSError{Err: "server misbehaving", Name: "later.example", IsTemporary: true}, sockettypes.Temporary},
+		{&net.DNSError{Err: "i/o timeout", Name: "silent.example", IsTimeout: true, IsTemporary: true}, sockettypes.TimedOut},
+		{&net.OpError{Op: "write", Net: "udp", Err: os.NewSyscallError("sendto", syscall.EMSGSIZE)}, sockettypes.TooBig},
+		{os.NewSyscallError("bind", syscall.EADDRINUSE), sockettypes.InUse},
+		{os.NewSyscallError("connect", syscall.ECONNREFUSED), sockettypes.Refused},
+		{os.NewSyscallError("read", syscall.ECONNRESET), sockettypes.Reset},
+		{os.NewSyscallError("write", syscall.EPIPE), sockettypes.Pipe},
+		{os.NewSyscallError("connect", syscall.ENETUNREACH), sockettypes.Unreachable},
+		{os.NewSyscallError("connect", syscall.EHOSTUNREACH), sockettypes.Unreachable},
+		{os.NewSyscallError("socket", syscall.EPERM), sockettypes.Denied},
+		{os.NewSyscallError("bind", syscall.EACCES), sockettypes.Denied},
+		{os.NewSyscallError("accept", syscall.EMFILE), sockettypes.NoFiles},
+		{os.NewSyscallError("accept", syscall.ENFILE), sockettypes.NoFiles},
+		{os.NewSyscallError("read", syscall.ETIMEDOUT), sockettypes.TimedOut},
 	}
-	for err, want := range kinds {
-		for how, wrap := range wrappings {
-			if got := sockettypes.Classify(wrap(err)); got != want {
-				t.Broken("The error %q, %s, was called %q; expected %q.", err, how, got, want)
+	for _, k := range kinds {
+		for _, w := range wrappings {
+			if got := sockettypes.Classify(w.wrap(k.err)); got != k.want {
+				t.Broken("The error %q, %s, was called %q; expected %q.", k.err, w.how, got, k.want)
 			}
 		}
 	}
@@ -205,5 +210,5 @@ func TestNoErrorIsNoFailure(tt *testing.T) {
 	if got := sockettypes.Classify(nil); got != sockettypes.NoFailure {
 		t.Broken("Classify of no error said %q; expected %q.", got, sockettypes.NoFailure)
 	}
-	expectKind(t, "Something else", errors.New("the cat sat on the keyboard"), sockettypes.Unknown)
+	expectKind(t, "Something that nobody has heard of", errors.New("the cat sat on the keyboard"), sockettypes.Unknown)
 }

@@ -12,6 +12,7 @@ import (
 
 func TestKernelsRarerErrorsAreTold(tt *testing.T) {
 	t := labtest.Begin(tt)
+	hasIPv6(t)
 	// Nothing leaves the machine: the loopback interface has no such network.
 	_, err := net.Dial("tcp", "[fe80::1%lo]:9")
 	expectKind(t, "Dialling an address to which there is no way", err, sockettypes.Unreachable)
@@ -28,13 +29,16 @@ func TestKernelsRarerErrorsAreTold(tt *testing.T) {
 		}
 		return err
 	}), sockettypes.NoFiles)
+}
 
+func TestGivenUpByTheKernelIsTimedOut(tt *testing.T) {
+	t := labtest.Begin(tt)
 	near, far := connect(t)
 	setOption(t, near, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 200)
 	deafen(t, far)
 	near.Write([]byte("x"))
 	deadlined(near)
-	_, err = near.Read(make([]byte, 1))
+	_, err := near.Read(make([]byte, 1))
 	expectKind(t, "Reading from a connection that the kernel has given up", err, sockettypes.TimedOut)
 }
 

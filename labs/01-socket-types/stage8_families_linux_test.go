@@ -185,7 +185,7 @@ func TestClosedConnectionHasNoPeer(tt *testing.T) {
 type ping struct {
 	Err    string // of OpenICMP
 	Denied bool   // errors.Is(err, os.ErrPermission)
-	Type   int    // of the socket
+	Unsent string // why the request could not be sent, if so
 	Lost   string // why no reply came, if none did
 	Left   int    // descriptors left over
 }
@@ -203,7 +203,7 @@ func playOpenICMP() any {
 	if c == nil {
 		return ping{Err: "neither a socket nor an error"}
 	}
-	p := ping{Lost: word(echo(c))}
+	p := echo(c)
 	c.Close()
 	p.Left = descriptors() - before
 	return p
@@ -215,16 +215,16 @@ func descriptors() int {
 }
 
 // echo sends an echo request to this machine and waits for the reply.
-func echo(c net.PacketConn) error {
+func echo(c net.PacketConn) ping {
 	request, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: 7, Seq: 9, Data: []byte("anybody there?")}}).Marshal(nil)
 	if err != nil {
-		return err
+		return ping{Unsent: err.Error()}
 	}
 	// A ping socket wants one kind of address, a raw one another.
 	me := net.IPv4(127, 0, 0, 1)
 	if _, err := c.WriteTo(request, &net.UDPAddr{IP: me}); err != nil {
 		if _, err := c.WriteTo(request, &net.IPAddr{IP: me}); err != nil {
-			return err
+			return ping{Unsent: err.Error()}
 		}
 	}
 	c.SetReadDeadline(time.Now().Add(time.Second))
@@ -232,14 +232,14 @@ func echo(c net.PacketConn) error {
 	for {
 		n, _, err := c.ReadFrom(buf)
 		if err != nil {
-			return err
+			return ping{Lost: err.Error()}
 		}
 		m, err := icmp.ParseMessage(1, buf[:n])
 		if err != nil {
 			continue
 		}
 		if body, ok := m.Body.(*icmp.Echo); ok && m.Type == ipv4.ICMPTypeEchoReply && body.Seq == 9 {
-			return nil
+			return ping{}
 		}
 	}
 }
@@ -248,7 +248,10 @@ func echo(c net.PacketConn) error {
 func expectPing(t *labtest.T, where string, p ping) {
 	t.Helper()
 	if p.Err != "" {
-		t.Broken("%s, OpenICMP returned %s.", where, p.Err)
+		t.Broken("%s, OpenICMP returned the error %q.", where, p.Err)
+	}
+	if p.Unsent != "" {
+		t.Broken("%s, no echo request can be sent through the socket that OpenICMP returned: %s.", where, p.Unsent)
 	}
 	if p.Lost != "" {
 		t.Broken("%s, an echo request was sent to this machine through the socket that OpenICMP returned, and no reply came out of it: %s.", where, p.Lost)

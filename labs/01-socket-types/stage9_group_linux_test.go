@@ -267,16 +267,22 @@ func discover(t *labtest.T, g netip.AddrPort, while time.Duration) []sockettypes
 	return peers
 }
 
-// answering makes a member of the group, not the learner's, that answers each
-// question with these datagrams.
-func answering(t *labtest.T, g netip.AddrPort, answers ...string) netip.AddrPort {
+// An answer is what one of the group says when it is asked who is there.
+type answer struct {
+	from *net.UDPConn
+	text string
+}
+
+// answering makes members of the group, not the learner's, that answer each
+// question with these datagrams, in this order.
+func answering(t *labtest.T, g netip.AddrPort, answers ...answer) {
 	t.Helper()
 	config := net.ListenConfig{Control: shareAddress}
 	pc, err := config.ListenPacket(context.Background(), "udp4", fmt.Sprintf("0.0.0.0:%d", g.Port()))
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	member, sender := pc.(*net.UDPConn), listenUDP(t)
+	member := pc.(*net.UDPConn)
 	t.Cleanup(func() { member.Close() })
 	if err := ipv4.NewPacketConn(member).JoinGroup(loopback(t), &net.UDPAddr{IP: g.Addr().AsSlice()}); err != nil {
 		t.Fatalf("%v", err)
@@ -284,18 +290,17 @@ func answering(t *labtest.T, g netip.AddrPort, answers ...string) netip.AddrPort
 	go func() {
 		buf := make([]byte, 100)
 		for {
-			n, from, err := member.ReadFromUDPAddrPort(buf)
+			n, asker, err := member.ReadFromUDPAddrPort(buf)
 			if err != nil {
 				return
 			}
 			for _, a := range answers {
 				if string(buf[:n]) == "who is there?" {
-					sender.WriteToUDPAddrPort([]byte(a), from)
+					a.from.WriteToUDPAddrPort([]byte(a.text), asker)
 				}
 			}
 		}
 	}()
-	return addrPort(sender.LocalAddr())
 }
 
 func TestEverybodyIsFoundOnce(tt *testing.T) {
@@ -306,9 +311,11 @@ func TestEverybodyIsFoundOnce(tt *testing.T) {
 	if peers := discover(t, g, 50*time.Millisecond); len(peers) > 0 {
 		t.Broken("Nobody was in the group, and Discover returned %v.", peers)
 	}
-	carol := answering(t, g, "here is carol", "here is carol")
-	alice := answering(t, g, "what do you want?", "", "here is ", "here is alice")
-	want := []sockettypes.Peer{{Name: "alice", Addr: alice}, {Name: "carol", Addr: carol}}
+	alice, carol := listenUDP(t), listenUDP(t)
+	answering(t, g,
+		answer{carol, "here is carol"}, answer{carol, "here is carol"},
+		answer{alice, "what do you want?"}, answer{alice, ""}, answer{alice, "here is "}, answer{alice, "here is alice"})
+	want := []sockettypes.Peer{{Name: "alice", Addr: addrPort(alice.LocalAddr())}, {Name: "carol", Addr: addrPort(carol.LocalAddr())}}
 	var got []sockettypes.Peer
 	// On a busy machine an answer may take its time.
 	for _, while := range []time.Duration{100 * time.Millisecond, 400 * time.Millisecond, 1500 * time.Millisecond} {
@@ -316,7 +323,8 @@ func TestEverybodyIsFoundOnce(tt *testing.T) {
 			return
 		}
 	}
-	t.Broken("alice at %v answered, after some nonsense, and carol at %v answered twice. Discover returned %s; expected %s.", alice, carol, list(got), list(want))
+	t.Broken("carol at %v answered twice, and then alice at %v, after some nonsense. Discover returned %s; expected %s.",
+		carol.LocalAddr(), alice.LocalAddr(), list(got), list(want))
 }
 
 func list(peers []sockettypes.Peer) string {
