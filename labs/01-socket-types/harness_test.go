@@ -153,6 +153,6 @@ func orNil(err error) error {
 // past is a deadline that is over.
 var past = time.Unix(1, 0)
 
-// soon is a deadline for what has happened already, on this machine, if it
-// happens at all.
+// soon is a deadline for showing that nothing came: what was sent on this
+// machine is there when the sender's call returns, or a little later.
 func soon() time.Time { return time.Now().Add(50 * time.Millisecond) }

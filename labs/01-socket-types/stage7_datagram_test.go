@@ -37,12 +37,12 @@ func TestDatagramIsOneMessage(tt *testing.T) {
 		alice.WriteTo([]byte(text), bob.LocalAddr())
 	}
 	for i, text := range sent {
-		d := read(t, bob, make([]byte, 100), "A datagram")
+		d := read(t, bob, make([]byte, 24), "A datagram")
 		if string(d.Payload) != text {
 			t.Broken("Datagram %d was %q, and ReadDatagram returned the payload %q.", i+1, text, d.Payload)
 		}
 		if d.Truncated {
-			t.Broken("A datagram of %d bytes came into a buffer of 100, and ReadDatagram said that it was truncated.", len(text))
+			t.Broken("A datagram of %d bytes came into a buffer of 24, and ReadDatagram said that it was truncated.", len(text))
 		}
 	}
 }

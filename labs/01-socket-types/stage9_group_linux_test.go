@@ -92,8 +92,7 @@ func hears(t *labtest.T, who string, c *net.UDPConn, want string) {
 	}
 }
 
-// silent says whether nothing waits to be read from c. What was sent on this
-// machine is there when the sender's call has returned, or a little later.
+// silent says whether nothing waits to be read from c.
 func silent(c *net.UDPConn) bool {
 	c.SetReadDeadline(soon())
 	defer deadlined(c)
@@ -356,7 +355,7 @@ func TestQuestionStaysOnThisNetwork(tt *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	discover(t, g, 50*time.Millisecond)
-	pc.SetReadDeadline(soon())
+	deadlined(pc.(*net.UDPConn))
 	_, how, _, err := member.ReadFrom(make([]byte, 100))
 	if err != nil {
 		t.Broken("Discover was called for %s, and no question came to a member there.", lo.Name)
