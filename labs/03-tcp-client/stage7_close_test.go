@@ -1,0 +1,458 @@
+package tcpclient_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	tcpclient "workbook.example/labs/03-tcp-client"
+	"workbook.example/tools/labtest"
+)
+
+// closing calls Close in a goroutine.
+func closing(c *testClient, ctx context.Context) <-chan error {
+	returned := make(chan error, 1)
+	go func() { returned <- c.Close(ctx) }()
+	return returned
+}
+
+// answerLogout is the server's part of a goodbye.
+func answerLogout(server *labtest.Peer) {
+	id := asked(server, msg{"type": "logout"})
+	server.SendJSON(msg{"type": "logout_response", "id": id, "success": true, "message": "goodbye"})
+	server.ExpectEOF()
+}
+
+// lostOnce checks that OnDisconnect is called once, with want.
+func lostOnce(t *labtest.T, c *testClient, what string, want error) {
+	t.Helper()
+	cause := next(t, what+": the call of OnDisconnect", c.lost)
+	if !errors.Is(cause, want) {
+		t.Broken("%s, and OnDisconnect was called with %s; expected %q.", what, orNil(cause), want)
+	}
+	if err := c.Err(); err == nil || !errors.Is(err, want) {
+		t.Broken("%s, and Err gave %s; expected %q.", what, orNil(err), want)
+	}
+	select {
+	case again := <-c.lost:
+		t.Broken("%s, and OnDisconnect was called with %q, and then again, with %s.", what, cause, orNil(again))
+	case <-time.After(10 * ms):
+	}
+}
+
+func TestCloseSaysGoodbye(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 5, 6)
+	c, server := start(t)
+	returned := closing(c, within(t))
+	answerLogout(server)
+	select {
+	case err := <-returned:
+		t.Broken("The server had not ended the connection yet, and Close returned %s.", orNil(err))
+	case <-time.After(10 * ms):
+	}
+	server.CloseWrite()
+	if err := next(t, "The return of Close, after both sides had ended,", returned); err != nil {
+		t.Broken("Client and server parted in good order, and Close returned %s.", orNil(err))
+	}
+	lostOnce(t, c, "Close had returned", tcpclient.ErrClosed)
+}
+
+func TestNothingIsLostAtTheEnd(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 4, 5, 6)
+	c, server := start(t)
+	said := contents(c)
+	returned := closing(c, within(t))
+	id := asked(server, msg{"type": "logout"})
+	var lines, want []string
+	for i := range 200 {
+		lines = append(lines, chatMessage(i, fmt.Sprint(i)))
+		want = append(want, fmt.Sprint(i))
+	}
+	server.SendTogether(lines[:100]...)
+	server.SendJSON(msg{"type": "logout_response", "id": id, "success": true, "message": "goodbye"})
+	server.ExpectEOF()
+	server.SendTogether(lines[100:]...)
+	server.CloseWrite()
+	hears(t, said, want...)
+	if err := next(t, "The return of Close", returned); err != nil {
+		t.Broken("Client and server parted in good order, and Close returned %s.", orNil(err))
+	}
+}
+
+func TestDisconnectSaysWhy(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 5, 6)
+	causes := []error{tcpclient.ErrClosed, io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET}
+	for _, end := range []struct {
+		what string
+		do   func(c *testClient, server *labtest.Peer)
+		want error
+	}{
+		{"The client was closed", func(c *testClient, server *labtest.Peer) {
+			returned := closing(c, within(t))
+			answerLogout(server)
+			server.CloseWrite()
+			next(t, "The return of Close", returned)
+		}, tcpclient.ErrClosed},
+		{"The client was closed, and the server reset the connection instead of answering", func(c *testClient, server *labtest.Peer) {
+			returned := closing(c, within(t))
+			asked(server, msg{"type": "logout"})
+			server.Reset()
+			next(t, "The return of Close", returned)
+		}, tcpclient.ErrClosed},
+		{"The client was closed by a context that had ended", func(c *testClient, server *labtest.Peer) { hangUp(c) }, tcpclient.ErrClosed},
+		{"The server ended the connection", func(c *testClient, server *labtest.Peer) { server.CloseWrite() }, io.EOF},
+		{"The server ended the connection in the middle of a message", func(c *testClient, server *labtest.Peer) {
+			server.SendRaw([]byte(lastWords[:20]))
+			server.CloseWrite()
+		}, io.ErrUnexpectedEOF},
+		{"The server reset the connection", func(c *testClient, server *labtest.Peer) { server.Reset() }, syscall.ECONNRESET},
+		{"The server ended the connection, and then the client was closed", func(c *testClient, server *labtest.Peer) {
+			server.CloseWrite()
+			<-c.Done()
+			if err := c.Close(within(t)); err != nil {
+				t.Errorf("The connection had ended, and Close returned %s.", orNil(err))
+			}
+		}, io.EOF},
+	} {
+		c, server := start(t)
+		end.do(c, server)
+		lostOnce(t, c, end.what, end.want)
+		for _, other := range causes {
+			if other != end.want && errors.Is(c.Err(), other) {
+				t.Broken("%s, and Err gave %q; expected %q.", end.what, c.Err(), end.want)
+			}
+		}
+	}
+}
+
+func TestDisconnectIsToldOnce(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 5, 6)
+	const rounds = 1000
+	random := t.Rand()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	defer l.Close()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	past, cancel := context.WithCancel(context.Background())
+	cancel()
+	for round := range rounds {
+		ours, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatalf("dial: %v", err)
+		}
+		theirs := next(t, "A connection", accepted)
+		var calls atomic.Int32
+		told := make(chan error, 1)
+		c := makeClient(func(o *tcpclient.Options) {
+			o.OnDisconnect = func(cause error) {
+				if calls.Add(1) == 1 {
+					told <- cause
+				}
+			}
+		})
+		if err := c.Start(ours); err != nil {
+			t.Broken("Start, of a new client, returned the error %q.", err)
+		}
+		// Everybody ends it at once: the client twice, a sender that finds it
+		// broken, and the server, in good order or by a reset.
+		events := []func(){
+			func() { c.Close(past) },
+			func() { c.Close(past) },
+			func() { c.Send(past, say("hi")) },
+			func() { theirs.Close() },
+		}
+		if round%2 == 0 {
+			events[3] = func() { theirs.(*net.TCPConn).SetLinger(0); theirs.Close() }
+		}
+		random.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+		var racing sync.WaitGroup
+		begin := make(chan struct{})
+		for _, event := range events {
+			racing.Go(func() { <-begin; event() })
+		}
+		close(begin)
+		t.Returns(fmt.Sprintf("Close, in round %d of %d,", round+1, rounds), racing.Wait)
+		cause := next(t, fmt.Sprintf("The call of OnDisconnect in round %d of %d", round+1, rounds), told)
+		if err := c.Err(); err == nil || !errors.Is(cause, err) && cause != err {
+			t.Broken("In round %d of %d OnDisconnect was called with %s, and Err gave %s: one end, two reasons.", round+1, rounds, orNil(cause), orNil(err))
+		}
+		if round%50 == 49 {
+			time.Sleep(time.Millisecond) // for a second call, if there is one
+		}
+		runtime.Gosched()
+		if n := calls.Load(); n != 1 {
+			t.Broken("In round %d of %d, OnDisconnect was called %d times for one connection.", round+1, rounds, n)
+		}
+		theirs.Close()
+	}
+}
+
+func TestDisconnectComesLast(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 4, 5, 6)
+	said := make(chan string, 1000)
+	c := newClient(t, func(o *tcpclient.Options) { o.OnDisconnect = func(error) { said <- "the end" } })
+	inside, goOn := hold(t, c)
+	c.On(tcpclient.TypeChatMessage, func(m tcpclient.Message) { said <- m.Content })
+	conn, server := connection(t)
+	run(t, c, conn)
+	server.SendTogether(chatMessage(1, "one"), chatMessage(2, "two"), chatMessage(3, "three"))
+	next(t, "The call of a handler", inside)
+	server.CloseWrite()
+	ends(t, c, "The server ended the connection")
+	select {
+	case got := <-said:
+		t.Broken("A handler was at work, and meanwhile came the call with %q.", got)
+	case <-time.After(10 * ms):
+	}
+	goOn()
+	hears(t, said, "one", "two", "three", "the end")
+}
+
+func TestCloseIsPrompt(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 5, 6)
+	var returned error
+	var took, told time.Duration
+	onFakeTime(t, func(c *testClient, server net.Conn) { // a server that reads, and says nothing
+		go io.Copy(io.Discard, server)
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		begun := time.Now()
+		returned = c.Close(ctx)
+		took = time.Since(begun)
+		<-c.lost
+		told = time.Since(begun)
+	})
+	if !errors.Is(returned, context.DeadlineExceeded) || took != 3*time.Second {
+		t.Broken("The server did not answer the logout, and Close had a context of 3 s. It returned %s after %v.", orNil(returned), took)
+	}
+	if told != took {
+		t.Broken("Close returned after %v, and OnDisconnect was called %v later; expected at once.", took, told-took)
+	}
+}
+
+func TestCloseWaitsForNobodyForEver(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 5, 6)
+	t.NoLeaks()
+	for what, play := range map[string]func(server *labtest.Peer){
+		"reads nothing at all": func(server *labtest.Peer) {},
+		"answers the logout, and does not end the connection": func(server *labtest.Peer) {
+			id := asked(server, msg{"type": "logout"})
+			server.SendJSON(msg{"type": "logout_response", "id": id, "success": true})
+		},
+		"sends and sends": func(server *labtest.Peer) {
+			server.Conn().SetWriteDeadline(time.Now().Add(labtest.Patience))
+			for {
+				if _, err := io.WriteString(server.Conn(), chatMessage(1, "blah")+"\n"); err != nil {
+					return
+				}
+			}
+		},
+	} {
+		c, server := start(t)
+		ctx, cancel := context.WithTimeout(context.Background(), 50*ms)
+		defer cancel()
+		returned := closing(c, ctx)
+		play(server)
+		if err := next(t, fmt.Sprintf("The return of Close, with a context of 50 ms and a server that %s,", what), returned); !errors.Is(err, context.DeadlineExceeded) {
+			t.Broken("A server %s, and Close had a context of 50 ms. It returned %s.", what, orNil(err))
+		}
+		server.AwaitClosed()
+		server.Close()
+	}
+}
+
+func TestHandlersMayClose(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 4, 5, 6)
+	var c *testClient
+	fromHandler, fromEnd := make(chan error, 1), make(chan error, 1)
+	c = newClient(t, func(o *tcpclient.Options) {
+		told := o.OnDisconnect
+		o.OnDisconnect = func(cause error) {
+			told(cause)
+			fromEnd <- c.Close(within(t))
+		}
+	})
+	c.On(tcpclient.TypeChatMessage, func(tcpclient.Message) { fromHandler <- c.Close(within(t)) })
+	conn, server := connection(t)
+	run(t, c, conn)
+	server.Send(chatMessage(1, "go away"))
+	answerLogout(server)
+	server.CloseWrite()
+	if err := next(t, "The return of Close, called by a handler,", fromHandler); err != nil {
+		t.Broken("Close, called by a handler, returned %s.", orNil(err))
+	}
+	if err := next(t, "The return of Close, called by OnDisconnect,", fromEnd); err != nil {
+		t.Broken("Close, called by OnDisconnect, returned %s.", orNil(err))
+	}
+	lostOnce(t, c, "A handler closed the client, and OnDisconnect closed it again", tcpclient.ErrClosed)
+}
+
+func TestCloseTwiceWaitsForTheSameEnd(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 5, 6)
+	c, server := start(t)
+	var returned []<-chan error
+	for range 5 {
+		returned = append(returned, closing(c, within(t)))
+	}
+	answerLogout(server) // once, and then nothing more
+	for _, r := range returned {
+		select {
+		case err := <-r:
+			t.Broken("The server had not ended the connection yet, and one of five calls of Close returned %s.", orNil(err))
+		case <-time.After(2 * ms):
+		}
+	}
+	server.CloseWrite()
+	for _, r := range returned {
+		if err := next(t, "The return of one of five calls of Close", r); err != nil {
+			t.Broken("Client and server parted in good order, and one of five calls of Close returned %s.", orNil(err))
+		}
+	}
+	t.Returns("Close, called once more,", func() {
+		if err := c.Close(context.Background()); err != nil {
+			t.Errorf("Close, of a client that is closed, returned %s.", orNil(err))
+		}
+	})
+	lostOnce(t, c, "Close was called six times", tcpclient.ErrClosed)
+
+	c, server = start(t)
+	patient := closing(c, context.Background())
+	asked(server, msg{"type": "logout"}) // and no answer
+	hangUp(c)
+	next(t, "The return of Close, while another one with a context that had ended cut the connection,", patient)
+}
+
+func TestClosedClientSendsNothing(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 5, 6)
+	c, server := start(t)
+	returned := closing(c, within(t))
+	id := asked(server, msg{"type": "logout"})
+	for _, when := range []string{"while Close says goodbye", "after Close"} {
+		t.Returns("Send, "+when+",", func() {
+			if err := c.Send(within(t), say("one more thing")); !errors.Is(err, tcpclient.ErrClosed) {
+				t.Errorf("Send, %s, returned %s; expected ErrClosed.", when, orNil(err))
+			}
+		})
+		t.Returns("Ask, "+when+",", func() {
+			if _, err := c.Ask(within(t), say("one more thing")); !errors.Is(err, tcpclient.ErrClosed) {
+				t.Errorf("Ask, %s, returned %s; expected ErrClosed.", when, orNil(err))
+			}
+		})
+		if t.Failed() {
+			t.FailNow()
+		}
+		if when == "while Close says goodbye" {
+			server.SendJSON(msg{"type": "logout_response", "id": id, "success": true})
+			server.ExpectEOF()
+			server.CloseWrite()
+			next(t, "The return of Close", returned)
+		}
+	}
+}
+
+func TestCloseWithoutAConnection(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(1, 3, 5, 6)
+	silent := t.FullListener("tcp4")
+	t.NoLeaks()
+	c := newClient(t)
+	t.Returns("Close, of a client that was never connected,", func() {
+		if err := c.Close(context.Background()); err != nil {
+			t.Errorf("Close, of a client that was never connected, returned %s.", orNil(err))
+		}
+	})
+	if err := c.Connect(within(t), silent.Addr()); !errors.Is(err, tcpclient.ErrClosed) {
+		t.Broken("Connect, after Close, returned %s; expected ErrClosed.", orNil(err))
+	}
+	conn, server := connection(t)
+	if err := c.Start(conn); !errors.Is(err, tcpclient.ErrClosed) {
+		t.Broken("Start, after Close, returned %s; expected ErrClosed.", orNil(err))
+	}
+	server.ExpectClosed()
+
+	// Once more, with a Connect under way.
+	c = newClient(t)
+	connected := make(chan error, 1)
+	go func() { connected <- c.Connect(context.Background(), silent.Addr()) }()
+	select {
+	case err := <-connected:
+		t.Broken("Connect, to a server that does not answer, returned %s.", orNil(err))
+	case <-time.After(20 * ms):
+	}
+	if err := next(t, "The return of Close, while Connect waits for a server that does not answer,", closing(c, context.Background())); err != nil {
+		t.Broken("Close, while Connect waits, returned %s.", orNil(err))
+	}
+	if err := next(t, "The return of Connect, after Close,", connected); !errors.Is(err, tcpclient.ErrClosed) {
+		t.Broken("Connect was waiting for a server when the client was closed, and returned %s; expected ErrClosed.", orNil(err))
+	}
+	select {
+	case cause := <-c.lost:
+		t.Broken("There never was a connection, and OnDisconnect was called with %s.", orNil(cause))
+	default:
+	}
+}
+
+func TestMethodsMayMeetTheEnd(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 4, 5, 6)
+	t.NoLeaks()
+	for round := range 50 {
+		c, server := start(t)
+		c.On(tcpclient.TypeChatMessage, func(tcpclient.Message) {})
+		var using sync.WaitGroup
+		for _, use := range []func(){
+			func() { c.Send(context.Background(), say("hi")) },
+			func() { c.Ask(context.Background(), say("hi")) },
+			func() { c.On(tcpclient.TypeLeft, func(tcpclient.Message) {})() },
+			func() { c.Err() },
+			func() {
+				conn, _ := net.Pipe()
+				c.Start(conn)
+			},
+		} {
+			using.Go(func() {
+				for c.Err() == nil {
+					use()
+				}
+				use()
+			})
+		}
+		io.WriteString(server.Conn(), strings.Repeat(chatMessage(1, "hi")+"\n", 10))
+		if round%2 == 0 {
+			hangUp(c)
+		} else {
+			server.Reset()
+		}
+		t.Returns(fmt.Sprintf("In round %d of 50, a method that was in use when the connection ended,", round+1), using.Wait)
+	}
+}
