@@ -35,13 +35,11 @@ type testClient struct {
 	log  *logBuffer
 }
 
-// newClient makes your client, which is closed when the test ends. configure
-// may set its options before.
+// newClient makes your client. configure may set its options before.
 func newClient(t *labtest.T, configure ...func(*tcpclient.Options)) *testClient {
 	t.Helper()
 	c := makeClient(configure...)
 	t.Logged(c.log.complaints)
-	t.Cleanup(func() { hangUp(c) })
 	return c
 }
 
@@ -85,8 +83,7 @@ func startOn(t *labtest.T, between func(net.Conn) net.Conn, configure ...func(*t
 	return c, server
 }
 
-// run gives c its connection. The test keeps conn too: Go closes one that
-// nothing refers to any more.
+// run gives c its connection, which is closed when the test ends.
 func run(t *labtest.T, c *testClient, conn net.Conn) {
 	t.Helper()
 	t.Cleanup(func() { conn.Close() })
@@ -122,7 +119,6 @@ func onFakeTime(t *labtest.T, talk func(c *testClient, server net.Conn), configu
 		defer time.AfterFunc(24*time.Hour, func() { theirs.Close(); ours.Close() }).Stop()
 		if err = c.Start(ours); err == nil {
 			talk(c, theirs)
-			hangUp(c)
 		}
 	})
 	if err != nil {
@@ -352,7 +348,6 @@ func withServer(talk func(c *testClient, conn net.Conn) error) error {
 	defer theirs.Close()
 	theirs.SetDeadline(time.Now().Add(labtest.Patience))
 	c := makeClient()
-	defer hangUp(c)
 	if err := c.Start(ours); err != nil {
 		return err
 	}

@@ -134,7 +134,10 @@ func ParseMessage(frame []byte) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("%w: %w", ErrBadMessage, err)
 	}
-	m := Message{Frame: frame, ID: string(fields["id"])}
+	m := Message{Frame: frame}
+	if id := string(fields["id"]); id != "null" {
+		m.ID = id
+	}
 	var seconds float64
 	for key, target := range map[string]any{
 		"type": &m.Type, "success": &m.Success, "code": &m.Code, "message": &m.Text,

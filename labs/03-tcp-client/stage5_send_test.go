@@ -262,12 +262,6 @@ func TestWhoHasNotBegunGoesWithoutHarm(tt *testing.T) {
 		second = c.Send(ctx, say("two"))
 		waited = time.Since(begun)
 		never = c.Send(ctx, say("never")) // its context has ended before
-		defer func() {
-			for range 20 { // also when it would be his turn at once
-				early = append(early, c.Send(ctx, say("never")))
-			}
-			early = append(early, c.Err())
-		}()
 		go func() { third = c.Send(context.Background(), say("three")) }()
 		for range 2 {
 			server.SetReadDeadline(time.Now().Add(time.Minute))
@@ -275,6 +269,11 @@ func TestWhoHasNotBegunGoesWithoutHarm(tt *testing.T) {
 			lines = append(lines, line)
 		}
 		<-done
+		time.Sleep(time.Second)
+		for range 20 { // now it would be his turn at once
+			early = append(early, c.Send(ctx, say("never")))
+		}
+		early = append(early, c.Err())
 	})
 	if !errors.Is(second, context.DeadlineExceeded) || waited != 5*time.Second {
 		t.Broken("One Send was writing, and another one waited with a context of 5 s: it returned %s after %v; expected the end of its context after 5s.", orNil(second), waited)
@@ -363,7 +362,7 @@ func TestLateCancelHitsNobodyElse(tt *testing.T) {
 			first = err
 			return
 		}
-		defer hangUp(c)
+		defer ours.Close()
 		go readLine(theirs)
 		first = c.Send(ctx, say("one"))
 		go func() {
@@ -412,6 +411,25 @@ func TestSendNeedsAConnection(tt *testing.T) {
 	ends(t, c, "The server ended the connection")
 	if err := c.Send(context.Background(), say("hi")); !saysShutdown(err) {
 		t.Broken("The server said that it is shutting down, and ended the connection. After that, Send returned %s; expected what Err gives, %q.", orNil(err), c.Err())
+	}
+}
+
+func TestSendMayMeetTheEnd(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3)
+	for round := range 30 {
+		c, server := start(t)
+		var senders sync.WaitGroup
+		for range 4 {
+			senders.Go(func() {
+				for c.Send(context.Background(), say("hi")) == nil {
+				}
+			})
+		}
+		server.Receive()
+		server.Reset()
+		t.Returns(fmt.Sprintf("In round %d of 30, a Send that met the end of the connection", round+1), senders.Wait)
+		ends(t, c, "The server reset the connection while four goroutines were sending")
 	}
 }
 

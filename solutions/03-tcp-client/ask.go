@@ -31,21 +31,23 @@ func (c *Client) ask(ctx context.Context, r Request, send func(context.Context, 
 		delete(c.pending, id)
 	}()
 
-	if err := send(ctx, r); err != nil {
+	err := send(ctx, r)
+	if err != nil {
 		return Message{}, err
 	}
 	select {
 	case m := <-answer:
 		return m, m.Err()
 	case <-ctx.Done():
-		return Message{}, ctx.Err()
+		err = ctx.Err()
 	case <-c.done:
+		err = c.Err()
 	}
 	select {
-	case m := <-answer: // it came before the end did
+	case m := <-answer: // it came before that did
 		return m, m.Err()
 	default:
-		return Message{}, c.Err()
+		return Message{}, err
 	}
 }
 

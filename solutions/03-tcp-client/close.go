@@ -21,9 +21,11 @@ func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	first := !c.closing
 	c.closing = true
-	conn, giveUp := c.conn, c.giveUp
+	conn, giveUp, over := c.conn, c.giveUp, c.cause != nil
 	c.mu.Unlock()
 	switch {
+	case over:
+		return nil
 	case conn == nil:
 		if giveUp != nil {
 			giveUp()
