@@ -179,6 +179,9 @@ func explain(err error, addr, name string, patience time.Duration) string {
 		}
 		return said.Error()
 	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return fmt.Sprintf("%s does not talk TLS; try it without -tls", addr)
+	}
 	switch tcpclient.Why(err) {
 	case tcpclient.BadAddress:
 		return fmt.Sprintf("%q is no address; it should look like 127.0.0.1:%s (%v)", addr, defaultPort, err)
