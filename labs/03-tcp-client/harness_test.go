@@ -187,6 +187,25 @@ func within(t *labtest.T) context.Context {
 	return ctx
 }
 
+// inTime calls try with a context that has little time, and gives it more when
+// that was too little for a busy machine. It returns when the time is over. Each
+// try needs a server of its own: one that came too late may have got there.
+func inTime(t *labtest.T, try func(ctx context.Context) error) {
+	t.Helper()
+	for limit := 50 * time.Millisecond; ; limit *= 2 {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		t.Cleanup(cancel)
+		err := try(ctx)
+		<-ctx.Done()
+		if err == nil {
+			return
+		}
+		if limit > labtest.Patience/2 {
+			t.Broken("What a server that listens was asked for took more than %v: %v", limit, err)
+		}
+	}
+}
+
 // next waits for what comes out of a channel.
 func next[T any](t *labtest.T, what string, from <-chan T) (v T) {
 	t.Helper()

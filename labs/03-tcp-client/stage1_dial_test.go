@@ -261,15 +261,17 @@ func TestBadAddressAsksNobody(tt *testing.T) {
 
 func TestDialContextIsForDialing(tt *testing.T) {
 	t := begin(tt)
-	srv := t.Server("server")
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	conn := mustDial(t, new(tcpclient.Dialer), ctx, srv.Addr(), "for 50 ms, of a server that listens")
+	var srv *labtest.Server
+	var conn net.Conn
+	inTime(t, func(ctx context.Context) (err error) {
+		srv = t.Server("server")
+		conn, err = dial(t, new(tcpclient.Dialer), ctx, srv.Addr(), "of a server that listens")
+		return err
+	})
 	server := srv.Accept("server")
-	<-ctx.Done()
 	conversation(t, conn, server, "Dial had connected, and then its context's time was over")
 
-	ctx, cancel = context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	conn = mustDial(t, new(tcpclient.Dialer), ctx, srv.Addr(), "of a server that listens")
 	server = srv.Accept("server")
 	cancel()

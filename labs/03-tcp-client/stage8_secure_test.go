@@ -326,16 +326,14 @@ func TestSilentHandshakeEnds(tt *testing.T) {
 func TestHandshakeContextIsForTheHandshake(tt *testing.T) {
 	t := begin(tt)
 	ca := newAuthority(t, "Test authority")
-	s := serveTLS(t, ca.vouch(t, []string{"chat.test"}))
-	ctx, cancel := context.WithTimeout(context.Background(), 200*ms)
-	defer cancel()
-	conn, _, err := secure(t, ctx, s.addr, "chat.test", ca.trusted())
-	if err != nil {
-		t.Broken("The server's certificate is good, and Secure, for 200 ms, returned the error %q.", err)
-	}
-	server := s.peer(t)
-	<-ctx.Done()
-	conversation(t, conn, server, "Secure had returned, and then its context's time was over")
+	var s *tlsServer
+	var conn net.Conn
+	inTime(t, func(ctx context.Context) (err error) {
+		s = serveTLS(t, ca.vouch(t, []string{"chat.test"}))
+		conn, _, err = secure(t, ctx, s.addr, "chat.test", ca.trusted())
+		return err
+	})
+	conversation(t, conn, s.peer(t), "Secure had returned, and then its context's time was over")
 }
 
 func TestConfigIsOnlyRead(tt *testing.T) {
