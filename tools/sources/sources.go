@@ -38,6 +38,11 @@ type Set struct {
 	// it compiles.
 	Missing []string
 
+	// Without names files of the lab's folder that the build need not see:
+	// tests that nobody is going to run, which cost as much time as the rest.
+	// It has no effect on a learner's set, which is built as it is.
+	Without []string
+
 	shown string            // what a reader calls the folder that the files are from
 	files map[string][]byte // nil: the lab's folder as it is
 }
@@ -183,6 +188,9 @@ func (s *Set) Place(dir string) (Placed, error) {
 		if course.IsCode(entry.Name()) && !slices.Contains(s.Lab.Given, entry.Name()) {
 			replace[filepath.Join(s.Lab.Dir, entry.Name())] = ""
 		}
+	}
+	for _, name := range s.Without {
+		replace[filepath.Join(s.Lab.Dir, name)] = ""
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.files)) {
 		at := filepath.Join(placed.Code, name)

@@ -193,3 +193,15 @@ func TestAPatchThatCannotBeMeantIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, "wrong")
 	}
 }
+
+func TestWhatNobodyRunsIsNotBuilt(t *testing.T) {
+	lab := workbook(t)
+	set, err := sources.Solution(lab)
+	require.NoError(t, err)
+	set.Without = []string{"stage2_echo_test.go"}
+	files := placed(t, set)
+	text, hidden := files["stage2_echo_test.go"]
+	require.True(t, hidden)
+	require.Empty(t, text)
+	require.NotContains(t, files, "stage1_sums_test.go")
+}

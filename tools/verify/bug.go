@@ -3,6 +3,8 @@ package verify
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -39,6 +41,7 @@ func (r *Report) bug(ctx context.Context, lab *course.Lab, b sources.BugInfo) er
 		r.find(where, "%s", strings.TrimPrefix(err.Error(), where+": "))
 		return nil
 	}
+	set.Without = testsAfter(lab, b.Stage)
 	opts := run.Options{Race: run.RaceOff}
 	if b.Race {
 		opts.Race = run.RaceAuto
@@ -77,6 +80,21 @@ func (r *Report) bug(ctx context.Context, lab *course.Lab, b sources.BugInfo) er
 		r.Caught++
 	}
 	return nil
+}
+
+// testsAfter names the test files of the stages after one. Compiling tests is
+// most of what a bug costs, and nobody runs these.
+func testsAfter(lab *course.Lab, stage int) []string {
+	var names []string
+	for _, s := range lab.Stages {
+		if s.ID > stage {
+			files, _ := filepath.Glob(filepath.Join(lab.Dir, fmt.Sprintf("stage%d_*_test.go", s.ID)))
+			for _, f := range files {
+				names = append(names, filepath.Base(f))
+			}
+		}
+	}
+	return names
 }
 
 // caught runs the test that is there for the bug, until it has caught it.
