@@ -21,6 +21,9 @@ func expectEndpoint(t *labtest.T, text, addr string, port uint16) {
 	if err != nil {
 		t.Broken("ParseEndpoint(%q, %d) returned %s; expected the address %s and the port %d.", text, defaultPort, orNone(err), addr, port)
 	}
+	if !got.IsValid() {
+		t.Broken("ParseEndpoint(%q, %d) returned no address and no error; expected the address %s and the port %d.", text, defaultPort, addr, port)
+	}
 	if got != want {
 		t.Broken("ParseEndpoint(%q, %d) returned the address %s and the port %d; expected the address %s and the port %d.",
 			text, defaultPort, got.Addr(), got.Port(), addr, port)

@@ -20,10 +20,10 @@ func listen(t *labtest.T, address string, o sockettypes.ListenOptions) *net.TCPL
 	t.Helper()
 	l, err := sockettypes.Listen(context.Background(), address, o)
 	if err != nil {
-		t.Broken("Listen on %s %s returned %s.", address, with(o), orNone(err))
+		t.Broken("Listen on %s%s returned %s.", address, with(o), orNone(err))
 	}
 	if l == nil {
-		t.Broken("Listen on %s %s returned neither a listener nor an error.", address, with(o))
+		t.Broken("Listen on %s%s returned neither a listener nor an error.", address, with(o))
 	}
 	t.Cleanup(func() { l.Close() })
 	return l
