@@ -1,0 +1,376 @@
+package robustclient_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	robustclient "workbook.example/labs/06-robust-client"
+	"workbook.example/tools/labtest"
+)
+
+func TestLinesComeOneByOne(tt *testing.T) {
+	t := labtest.Begin(tt)
+	for _, c := range []struct {
+		what   string
+		faults []labtest.Fault
+	}{
+		{"all at once", nil},
+		{"in pieces of 1 to 5 bytes", []labtest.Fault{labtest.ToClient.Fragment(1, 5)}},
+		{"in pieces of 1000 bytes", []labtest.Fault{labtest.ToClient.Fragment(1000, 1000)}},
+	} {
+		onFakeTime(t, func(n *labtest.StreamNet) error {
+			client, _, server := connected(n)
+			want := []string{"one", "two", "", "a\rb", strings.Repeat("x", 9000), "the end"}
+			go io.WriteString(server, "one\ntwo\r\n\na\rb\n"+want[4]+"\n"+want[5]+"\n")
+			for i, line := range want {
+				got, err := client.Receive(background, time.Minute, time.Minute)
+				if err != nil || string(got) != line {
+					return fmt.Errorf("The server sent six lines, which came %s. Receive number %d returned %.40q, %v; expected %.40q.", c.what, i+1, got, err, line)
+				}
+			}
+			return nil
+		}, c.faults...)
+	}
+}
+
+func TestWhatAReceiveReturnedStays(tt *testing.T) {
+	t := labtest.Begin(tt)
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		client, _, server := connected(n)
+		var got [][]byte
+		for i := range 50 {
+			fmt.Fprintf(server, "this is line number %d\n", i)
+			line, err := client.Receive(background, time.Minute, 0)
+			if err != nil {
+				return err
+			}
+			got = append(got, line)
+		}
+		for i, line := range got {
+			if want := fmt.Sprintf("this is line number %d", i); string(line) != want {
+				return fmt.Errorf("Receive returned %q, and after later calls of Receive the same bytes say %q.", want, line)
+			}
+		}
+		return nil
+	})
+}
+
+// outcomes of a Receive, and what says which it is.
+var outcomes = []struct {
+	name string
+	is   error
+}{
+	{"os.ErrDeadlineExceeded", os.ErrDeadlineExceeded},
+	{"io.EOF", io.EOF},
+	{"io.ErrUnexpectedEOF", io.ErrUnexpectedEOF},
+	{"ECONNRESET", syscall.ECONNRESET},
+}
+
+func TestSlowGoneAndBrokenAreThreeThings(tt *testing.T) {
+	t := labtest.Begin(tt)
+	for _, c := range []struct {
+		what   string
+		server func(*labtest.StreamConn)
+		want   string
+	}{
+		{"The server said nothing", func(*labtest.StreamConn) {}, "os.ErrDeadlineExceeded"},
+		{"The server sent half a line and no more", func(s *labtest.StreamConn) { s.Write([]byte("hal")) }, "os.ErrDeadlineExceeded"},
+		{"The server ended the connection", func(s *labtest.StreamConn) { s.CloseWrite() }, "io.EOF"},
+		{"The server ended the connection in the middle of a line", func(s *labtest.StreamConn) { s.Write([]byte("hal")); s.CloseWrite() }, "io.ErrUnexpectedEOF"},
+		{"The connection was reset", func(s *labtest.StreamConn) { s.Reset() }, "ECONNRESET"},
+	} {
+		onFakeTime(t, func(n *labtest.StreamNet) error {
+			client, _, server := connected(n)
+			c.server(server)
+			line, err := client.Receive(background, time.Second, time.Minute)
+			for _, o := range outcomes {
+				if errors.Is(err, o.is) != (o.name == c.want) {
+					return fmt.Errorf("%s. Receive returned %q, %v; expected %s and none of the others (to errors.Is).", c.what, line, err, c.want)
+				}
+			}
+			return nil
+		})
+	}
+}
+
+func TestTrickleDoesNotMoveTheEnd(tt *testing.T) {
+	t := labtest.Begin(tt)
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		client, _, server := connected(n)
+		go func() {
+			for {
+				if _, err := server.Write([]byte("x")); err != nil {
+					return
+				}
+				time.Sleep(time.Second)
+			}
+		}()
+		var err error
+		d := took(func() { _, err = client.Receive(background, 5*time.Second, time.Minute) })
+		client.Drop()
+		if d != time.Minute || !isTimeout(err) {
+			return fmt.Errorf("The server sent a byte a second and never a whole line. With a total of 1m0s, Receive returned %v after %v; expected os.ErrDeadlineExceeded after 1m0s.", err, d)
+		}
+		return nil
+	})
+}
+
+func TestSilenceIsNoticed(tt *testing.T) {
+	t := labtest.Begin(tt)
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		client, _, server := connected(n)
+		time.AfterFunc(4*time.Second, func() { server.Write([]byte("hal")) })
+		var err error
+		d := took(func() { _, err = client.Receive(background, 5*time.Second, time.Hour) })
+		if d != 9*time.Second || !isTimeout(err) {
+			return fmt.Errorf("The server sent half a line after 4s and then nothing. With an idle of 5s, Receive returned %v after %v; expected os.ErrDeadlineExceeded after 9s.", err, d)
+		}
+		return nil
+	})
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		client, _, server := connected(n)
+		go func() {
+			for _, b := range []byte("slowly, but surely\n") {
+				time.Sleep(4 * time.Second)
+				server.Write([]byte{b})
+			}
+		}()
+		line, err := client.Receive(background, 5*time.Second, 0)
+		if err != nil || string(line) != "slowly, but surely" {
+			return fmt.Errorf("The server sent a byte every 4s. With an idle of 5s and no total, Receive returned %q, %v; expected the line.", line, err)
+		}
+		return nil
+	})
+}
+
+func TestTimeoutLosesNothing(tt *testing.T) {
+	t := labtest.Begin(tt)
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		client, _, server := connected(n)
+		cancelled, cancel := context.WithCancel(background)
+		defer cancel()
+		for i, part := range []string{"one\nfirst, ", "second, ", "third"} {
+			server.Write([]byte(part))
+			if i == 0 {
+				if line, err := client.Receive(background, time.Second, time.Second); string(line) != "one" {
+					return fmt.Errorf("The server sent %q, and Receive returned %q, %v.", part, line, err)
+				}
+			}
+			ctx := background
+			if i == 1 {
+				time.AfterFunc(time.Millisecond, cancel)
+				ctx = cancelled
+			}
+			if line, err := client.Receive(ctx, 0, time.Second); err == nil {
+				return fmt.Errorf("There was no whole line, and Receive returned %q.", line)
+			}
+		}
+		cancel()
+		server.Write([]byte(".\ntwo\n"))
+		for _, want := range []string{"first, second, third.", "two"} {
+			line, err := client.Receive(background, time.Second, time.Second)
+			if err != nil || string(line) != want {
+				return fmt.Errorf("The line \"first, second, third.\" came in four parts, with a timeout, a cancelled call and another timeout between them. After that Receive returned %q, %v; expected %q.", line, err, want)
+			}
+		}
+		return nil
+	})
+}
+
+func TestReceiveLeavesNoDeadline(tt *testing.T) {
+	t := labtest.Begin(tt)
+	for _, c := range []struct {
+		what string
+		send string
+	}{{"succeeded", "hello\n"}, {"was timed out", ""}} {
+		onFakeTime(t, func(n *labtest.StreamNet) error {
+			client, conn, server := connected(n)
+			server.Write([]byte(c.send))
+			ctx, cancel := context.WithTimeout(background, time.Minute)
+			defer cancel()
+			client.Receive(ctx, time.Second, 2*time.Second)
+			time.AfterFunc(time.Hour, func() { server.Write([]byte("later\n")) })
+			if _, err := conn.Read(make([]byte, 10)); err != nil {
+				return fmt.Errorf("A Receive with a total of 2s %s. A Read from the connection after it failed: %v; expected that it waits for the server.", c.what, err)
+			}
+			return nil
+		})
+	}
+}
+
+func TestReceiveDoesNotTouchSending(tt *testing.T) {
+	t := labtest.Begin(tt)
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		n.Buffer = 10
+		client, conn, server := connected(n)
+		written := make(chan error, 1)
+		go func() { _, err := conn.Write(text(20)); written <- err }()
+		time.Sleep(time.Millisecond) // now that waits for the server
+		client.Receive(background, time.Second, 2*time.Second)
+		ctx, cancel := context.WithTimeout(background, time.Second)
+		defer cancel()
+		client.Receive(ctx, 0, 0)
+		time.AfterFunc(time.Minute, func() { io.ReadFull(server, make([]byte, 20)) })
+		if err := <-written; err != nil {
+			return fmt.Errorf("While a Write waited for the server, a Receive was timed out. The Write failed with %v; expected that it goes on.", err)
+		}
+		return nil
+	})
+}
+
+func TestCancelEndsReceive(tt *testing.T) {
+	t := labtest.Begin(tt)
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		client, _, server := connected(n)
+		ctx, cancel := context.WithCancel(background)
+		time.AfterFunc(10*time.Second, cancel)
+		var err error
+		ended := make(chan time.Duration, 1)
+		go func() { ended <- took(func() { _, err = client.Receive(ctx, 7*time.Second, time.Hour) }) }()
+		time.AfterFunc(5*time.Second, func() { server.Write([]byte("hal")) })
+		select {
+		case d := <-ended:
+			if d != 10*time.Second || !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("Receive was cancelled after 10s. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", err, d)
+			}
+		case <-time.After(time.Hour + time.Minute):
+			client.Drop()
+			return errors.New("Receive was cancelled after 10s. An hour later it still waits.")
+		}
+		server.Write([]byte("f\n"))
+		if line, err := client.Receive(background, 0, time.Second); string(line) != "half" {
+			return fmt.Errorf("Receive was cancelled in the middle of a line. The next one returned %q, %v; expected \"half\".", line, err)
+		}
+		return nil
+	})
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		client, _, _ := connected(n)
+		ctx, cancel := context.WithTimeout(background, time.Minute)
+		defer cancel()
+		var err error
+		if d := took(func() { _, err = client.Receive(ctx, 0, time.Hour) }); d != time.Minute || !isEndOf(err) {
+			return fmt.Errorf("The deadline of Receive's context was 1m0s away, and the server said nothing. It returned %v after %v; expected context.DeadlineExceeded (to errors.Is) after 1m0s.", err, d)
+		}
+		return nil
+	})
+}
+
+// A cancelling connection cancels a context at the very moment when a Read
+// succeeds.
+type cancelling struct {
+	net.Conn
+	cancel func()
+}
+
+func (c cancelling) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.cancel()
+	return n, err
+}
+
+func TestLateCancelDoesNotHurtTheNextReceive(tt *testing.T) {
+	t := labtest.Begin(tt)
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		conn, server := n.Pair()
+		ctx, cancel := context.WithCancel(background)
+		client := using(cancelling{slowDeadline{conn, func() {}}, cancel})
+		server.Write([]byte("one\n"))
+		line, err := client.Receive(ctx, 0, 0)
+		if err == nil && string(line) != "one" {
+			return fmt.Errorf("The server sent \"one\\n\", and Receive returned %q.", line)
+		}
+		want := "two"
+		if err != nil { // it may have preferred to be cancelled, and then nothing is lost
+			want = "one"
+		}
+		time.AfterFunc(time.Minute, func() { server.Write([]byte("two\n")) })
+		line, err = client.Receive(background, 0, 0)
+		if err != nil || string(line) != want {
+			return fmt.Errorf("A context ended at the very moment when what it was for succeeded. The next Receive, with a context that does not end, returned %q, %v; expected %q.", line, err, want)
+		}
+		return nil
+	})
+}
+
+func TestLineWithoutEndIsRefused(tt *testing.T) {
+	t := labtest.Begin(tt)
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		client, _, server := connected(n)
+		longest := bytes.Repeat([]byte("x"), robustclient.MaxLine-1)
+		go server.Write(append(append([]byte("first\n"), longest...), "\nnext\n"...))
+		for _, want := range []string{"first", string(longest), "next"} {
+			if line, err := client.Receive(background, time.Second, 0); err != nil || string(line) != want {
+				return fmt.Errorf("The server sent a line of %d bytes, its LF included, which is MaxLine. Receive returned %.20q… (%d bytes), %v; expected a line of %d bytes.", robustclient.MaxLine, line, len(line), err, len(want))
+			}
+		}
+		return nil
+	})
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		client, _, server := connected(n)
+		var sent atomic.Int64
+		go func() {
+			for {
+				n, err := server.Write(bytes.Repeat([]byte("x"), 4096))
+				sent.Add(int64(n))
+				if err != nil {
+					return
+				}
+			}
+		}()
+		_, err := client.Receive(background, time.Second, time.Hour)
+		client.Drop()
+		time.Sleep(time.Second)
+		if !errors.Is(err, robustclient.ErrTooLong) {
+			return fmt.Errorf("The server sent bytes without an LF among them, on and on. Receive returned %v; expected ErrTooLong.", err)
+		}
+		if most := 2*robustclient.MaxLine + labtest.DefaultStreamBuffer + 8192; sent.Load() > int64(most) {
+			return fmt.Errorf("The server sent bytes without an LF among them, on and on, and it could send %d of them before Receive returned ErrTooLong; MaxLine is %d.", sent.Load(), robustclient.MaxLine)
+		}
+		return nil
+	}, labtest.ToClient.Bandwidth(1<<20))
+}
+
+func TestRealServerThatIsSlowGoneOrBroken(tt *testing.T) {
+	t := labtest.Begin(tt)
+	server := t.Server("server")
+	join := func(name string) (*robustclient.Client, *labtest.Peer) {
+		conn, err := net.Dial("tcp", server.Addr())
+		if err != nil {
+			t.Fatalf("dial: %v", err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return using(conn), server.Accept(name)
+	}
+	receive := func(client *robustclient.Client, idle time.Duration) (line []byte, err error) {
+		t.Returns("Receive", func() { line, err = client.Receive(background, idle, labtest.Patience/2) })
+		return line, err
+	}
+	client, slow := join("slow")
+	slow.SendRaw([]byte("hal"))
+	if line, err := receive(client, 30*time.Millisecond); !isTimeout(err) {
+		t.Broken("The server sent half a line. Receive, with an idle of 30ms, returned %q, %v; expected os.ErrDeadlineExceeded.", line, err)
+	}
+	slow.SendRaw([]byte("f\n"))
+	if line, err := receive(client, 0); err != nil || string(line) != "half" {
+		t.Broken("The server sent the other half. Receive returned %q, %v; expected \"half\".", line, err)
+	}
+	slow.CloseWrite()
+	if line, err := receive(client, 0); !errors.Is(err, io.EOF) {
+		t.Broken("The server ended the connection. Receive returned %q, %v; expected io.EOF.", line, err)
+	}
+	client, broken := join("broken")
+	broken.Reset()
+	if line, err := receive(client, 0); err == nil || isTimeout(err) || errors.Is(err, io.EOF) {
+		t.Broken("The server reset the connection. Receive returned %q, %v; expected ECONNRESET.", line, err)
+	}
+}

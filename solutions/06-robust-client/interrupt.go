@@ -1,0 +1,28 @@
+package robustclient
+
+import (
+	"context"
+	"time"
+)
+
+// past is a deadline that wakes whoever waits.
+var past = time.Unix(1, 0)
+
+// interrupt wakes whoever waits on a connection when ctx ends: it gives
+// setDeadline, a method of the connection, a point in time that has passed.
+//
+// The caller calls release when it waits no more. After release the connection
+// has no deadline, also if ctx ends at that very moment or later.
+func interrupt(ctx context.Context, setDeadline func(time.Time) error) (release func()) {
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
+		setDeadline(past)
+	})
+	return func() {
+		if !stop() {
+			<-woken // or it could set its deadline after us
+		}
+		setDeadline(time.Time{})
+	}
+}
