@@ -29,7 +29,18 @@ func onFakeTime(t *labtest.T, f func(n *labtest.StreamNet) error, faults ...labt
 	t.Helper()
 	network := t.StreamNet("network", faults...)
 	var wrong error
-	t.FakeTime(func() { wrong = f(network) })
+	t.FakeTime(func() {
+		defer func() {
+			switch p := recover().(type) {
+			case nil:
+			case stuck:
+				wrong = fmt.Errorf("%s had not returned after a day.", string(p))
+			default:
+				panic(p)
+			}
+		}()
+		wrong = f(network)
+	})
 	if wrong != nil {
 		t.Broken("%v", wrong)
 	}
@@ -71,6 +82,9 @@ func (s *script) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	s.calls = append(s.calls, time.Since(s.begin))
 	n := len(s.calls)
 	s.mu.Unlock()
+	if n > 1000 { // so that a loop without an end has one
+		return nil, &net.AddrError{Err: "a thousand attempts are enough", Addr: "the test"}
+	}
 	return s.steps(n, ctx)
 }
 
@@ -80,12 +94,22 @@ func (s *script) times() []time.Duration {
 	return append([]time.Duration(nil), s.calls...)
 }
 
-// took is the time that f takes.
-func took(f func()) time.Duration {
+// took is the fake time that f takes. If it is more than a day, the law is
+// broken: what had not returned.
+func took(what string, f func()) time.Duration {
 	begin := time.Now()
-	f()
-	return time.Since(begin)
+	done := make(chan struct{})
+	go func() { defer close(done); f() }()
+	select {
+	case <-done:
+		return time.Since(begin)
+	case <-time.After(24 * time.Hour):
+		panic(stuck(what))
+	}
 }
+
+// stuck is what does not return.
+type stuck string
 
 // stateOf is what the far end of a connection sees: "open", "ended" in good
 // order, or "reset".

@@ -69,7 +69,7 @@ func TestWaitEndsWithTheContext(tt *testing.T) {
 		defer cancel()
 		time.AfterFunc(10*time.Second, cancel)
 		var err error
-		if d := took(func() { err = client.Connect(ctx) }); d != 10*time.Second {
+		if d := took("Connect, cancelled after 10s while it waited for the next attempt,", func() { err = client.Connect(ctx) }); d != 10*time.Second {
 			return fmt.Errorf("Connect was to wait for an hour and was cancelled after 10s. It returned after %v.", d)
 		}
 		if !errors.Is(err, context.Canceled) {
@@ -82,7 +82,9 @@ func TestWaitEndsWithTheContext(tt *testing.T) {
 		ctx, cancel := context.WithTimeout(background, time.Minute)
 		defer cancel()
 		var err error
-		d := took(func() { err = (&robustclient.Client{Dial: s.dial, Backoff: steady}).Connect(ctx) })
+		d := took("Connect, to a server that refuses, with a context whose deadline is 1m0s away,", func() {
+			err = (&robustclient.Client{Dial: s.dial, Backoff: steady}).Connect(ctx)
+		})
 		if d > time.Minute {
 			return fmt.Errorf("The deadline of Connect's context was 1m0s away. It returned after %v.", d)
 		}
@@ -115,7 +117,7 @@ func TestBudgetBoundsAttemptsAndWaits(tt *testing.T) {
 			s := newScript(c.steps)
 			client := &robustclient.Client{Dial: s.dial, Backoff: steady, Budget: budget, AttemptTimeout: c.timeout}
 			var err error
-			if d := took(func() { err = client.Connect(background) }); d > budget {
+			if d := took(fmt.Sprintf("%s. With a Budget of %v, Connect", c.what, budget), func() { err = client.Connect(background) }); d > budget {
 				return fmt.Errorf("%s. With a Budget of %v, Connect returned after %v.", c.what, budget, d)
 			}
 			if len(s.times()) < c.least {
@@ -193,7 +195,7 @@ func TestMaxAttemptsAreMade(tt *testing.T) {
 		for _, most := range []int{1, 4} {
 			s := newScript(alwaysRefused)
 			var err error
-			d := took(func() {
+			d := took("Connect, with MaxAttempts,", func() {
 				err = (&robustclient.Client{Dial: s.dial, Backoff: steady, MaxAttempts: most}).Connect(background)
 			})
 			if got := len(s.times()); got != most {
@@ -325,7 +327,9 @@ func TestHandshakeHasTheTimeOfItsAttempt(tt *testing.T) {
 		client := &robustclient.Client{Dial: s.dial, Backoff: steady, AttemptTimeout: 5 * time.Second, Handshake: waitForIt}
 		ctx, cancel := context.WithTimeout(background, time.Hour)
 		defer cancel()
-		if err := client.Connect(ctx); err != nil {
+		var err error
+		took("A server took the connection and said nothing. With an AttemptTimeout of 5s, Connect", func() { err = client.Connect(ctx) })
+		if err != nil {
 			return fmt.Errorf("Two servers took the connection and then said nothing, for longer than the AttemptTimeout of 5s; the third one answered. Connect made %d attempts and returned %q after %v.", len(servers), err, time.Since(s.begin))
 		}
 		if at, want := s.times(), 5*time.Second+time.Second; (at[1] - at[0] - want).Abs() > time.Millisecond {
@@ -345,7 +349,7 @@ func TestHandshakeHasTheTimeOfItsAttempt(tt *testing.T) {
 		defer cancel()
 		time.AfterFunc(time.Minute, cancel)
 		var err error
-		if d := took(func() { err = client.Connect(ctx) }); d != time.Minute || !errors.Is(err, context.Canceled) {
+		if d := took("Connect, cancelled after 1m0s while the Handshake waited for the server,", func() { err = client.Connect(ctx) }); d != time.Minute || !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("Connect was cancelled after 1m0s, while the Handshake waited for the server. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", err, d)
 		}
 		return nil

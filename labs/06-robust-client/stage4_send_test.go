@@ -137,7 +137,7 @@ func TestWholeSendHasOneDeadline(tt *testing.T) {
 			defer cancel()
 			var sent int
 			var err error
-			d := took(func() { sent, err = client.SendAll(ctx, text(100_000)) })
+			d := took(c.what+". SendAll, with a context whose deadline is 1m0s away,", func() { sent, err = client.SendAll(ctx, text(100_000)) })
 			server.Close()
 			if d != time.Minute {
 				return fmt.Errorf("%s. The deadline of SendAll's context was 1m0s away, and it returned after %v.", c.what, d)
@@ -158,16 +158,10 @@ func TestCancelEndsSendAll(tt *testing.T) {
 		ctx, cancel := context.WithCancel(background)
 		time.AfterFunc(10*time.Second, cancel)
 		var err error
-		stuck := make(chan time.Duration, 1)
-		go func() { stuck <- took(func() { _, err = client.SendAll(ctx, text(5000)) }) }()
-		select {
-		case d := <-stuck:
-			if d != 10*time.Second || !errors.Is(err, context.Canceled) {
-				return fmt.Errorf("The server reads nothing, and SendAll was cancelled after 10s. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", err, d)
-			}
-		case <-time.After(time.Hour):
-			server.Close()
-			return errors.New("The server reads nothing, and SendAll was cancelled after 10s. An hour later it still waits.")
+		d := took("The server reads nothing. SendAll, cancelled after 10s,", func() { _, err = client.SendAll(ctx, text(5000)) })
+		server.Close()
+		if d != 10*time.Second || !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("The server reads nothing, and SendAll was cancelled after 10s. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", err, d)
 		}
 		return nil
 	})
@@ -269,64 +263,69 @@ func TestWhatWasNotBegunHarmsNothing(tt *testing.T) {
 	})
 }
 
+// These two are on real time: who waits for a mutex does not let fake time go
+// on.
+
 func TestMessagesAreNotMixed(tt *testing.T) {
 	t := labtest.Begin(tt)
-	onFakeTime(t, func(n *labtest.StreamNet) error {
-		n.MostPerWrite, n.Buffer = 5, 50
-		client, conn, server := connected(n)
-		all := readAll(server)
-		const senders = 10
-		var wg sync.WaitGroup
-		for i := range senders {
-			wg.Go(func() {
-				client.SendAll(background, append(bytes.Repeat([]byte{byte('a' + i)}, 99), '\n'))
-			})
+	near, far := net.Pipe()
+	defer far.Close()
+	client := using(writer{near, func(b []byte) (int, error) { return near.Write(b[:min(len(b), 5)]) }})
+	all := readAll(far)
+	const senders = 10
+	var wg sync.WaitGroup
+	for i := range senders {
+		wg.Go(func() {
+			client.SendAll(background, append(bytes.Repeat([]byte{byte('a' + i)}, 99), '\n'))
+		})
+	}
+	t.Returns("SendAll, called by ten goroutines at once,", wg.Wait)
+	near.Close()
+	lines := 0
+	for line := range bytes.Lines(<-all) {
+		lines++
+		if len(line) != 100 || bytes.Count(line, line[:1]) != 99 {
+			t.Broken("Ten goroutines sent a line each, of 99 times the same letter, and each Write took 5 bytes. The server got the line %q.", line)
 		}
-		wg.Wait()
-		conn.Close()
-		lines := 0
-		for line := range bytes.Lines(<-all) {
-			lines++
-			if len(line) != 100 || bytes.Count(line, line[:1]) != 99 {
-				return fmt.Errorf("Ten goroutines sent a line each, of 99 times the same letter, and each Write took 5 bytes. The server got the line %q.", line)
-			}
-		}
-		if lines != senders {
-			return fmt.Errorf("Ten goroutines sent a line each, and the server got %d.", lines)
-		}
-		return nil
-	}, labtest.ToServer.Bandwidth(1000))
+	}
+	if lines != senders {
+		t.Broken("Ten goroutines sent a line each, and the server got %d.", lines)
+	}
 }
 
 func TestSenderWaitsForItsTurnNoLongerThanItsContext(tt *testing.T) {
 	t := labtest.Begin(tt)
-	onFakeTime(t, func(n *labtest.StreamNet) error {
-		n.Buffer = 1000
-		client, _, server := connected(n)
-		first := make(chan error, 1)
-		go func() { _, err := client.SendAll(background, text(5000)); first <- err }()
-		time.Sleep(time.Second) // now the first one waits for the server
-		ctx, cancel := context.WithTimeout(background, time.Minute)
-		defer cancel()
-		second := make(chan error, 1)
-		go func() { _, err := client.SendAll(ctx, []byte("second\n")); second <- err }()
-		var wrong error
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	begun := make(chan struct{})
+	var once sync.Once
+	client := using(writer{near, func(b []byte) (int, error) {
+		once.Do(func() { close(begun) })
+		return near.Write(b)
+	}})
+	first := make(chan error, 1)
+	go func() { _, err := client.SendAll(background, []byte("first\n")); first <- err }()
+	t.Returns("The Write of a SendAll", func() {
 		select {
-		case err := <-second:
-			if !isEndOf(err) {
-				wrong = fmt.Errorf("One SendAll waited for the server. A second one, with a deadline 1m0s away, returned %v; expected context.DeadlineExceeded (to errors.Is).", err)
-			}
-		case <-time.After(time.Hour):
-			wrong = errors.New("One SendAll waited for the server. A second one, with a deadline 1m0s away, still waited an hour later.")
+		case <-begun: // now it waits for the server
+		case err := <-first:
+			t.Broken("SendAll returned %v; the server had not read anything.", err)
 		}
-		all := readAll(server)
-		if err := <-first; err != nil && wrong == nil {
-			wrong = fmt.Errorf("One SendAll waited for the server, and a second one gave up waiting for its turn. The first one returned %v; expected that it is not disturbed.", err)
-		}
-		client.Drop()
-		<-all
-		return wrong
 	})
+	ctx, cancel := context.WithTimeout(background, 20*time.Millisecond)
+	defer cancel()
+	var err error
+	t.Returns("SendAll, with a deadline, while another one waits for the server,", func() { _, err = client.SendAll(ctx, []byte("second\n")) })
+	if !isEndOf(err) {
+		t.Broken("One SendAll waited for the server. A second one, with a deadline, returned %v; expected context.DeadlineExceeded (to errors.Is).", err)
+	}
+	all := readAll(far)
+	t.Returns("The first SendAll, when the server reads,", func() { err = <-first })
+	near.Close()
+	if got := <-all; err != nil || string(got) != "first\n" {
+		t.Broken("One SendAll waited for the server, and a second one gave up waiting for its turn. The first one returned %v, and the server got %q; expected that it is not disturbed.", err, got)
+	}
 }
 
 func TestSendAllLeavesNoDeadline(tt *testing.T) {
@@ -356,7 +355,7 @@ func TestSendAllLeavesNoDeadline(tt *testing.T) {
 		}
 		time.AfterFunc(2*time.Hour, func() { server.Close() })
 		var err error
-		d := took(func() { _, err = conn.Read(make([]byte, 1)) })
+		d := took("A Read", func() { _, err = conn.Read(make([]byte, 1)) })
 		if d != time.Hour {
 			return fmt.Errorf("The connection had a read deadline 1h0m0s away, and SendAll was called. A Read then ended after %v (%v); expected that SendAll leaves the read deadline alone.", d, err)
 		}

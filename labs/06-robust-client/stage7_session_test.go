@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -37,6 +38,7 @@ const (
 type till struct {
 	network *labtest.StreamNet
 	fates   func(conn, request int) fate // both from 1; nil: all are answered
+	slow    time.Duration                // what a request takes
 
 	mu      sync.Mutex
 	begin   time.Time
@@ -46,12 +48,11 @@ type till struct {
 	replies map[string]string
 	asked   []string // the bodies that came
 	names   []string // the names of the requests that came
-	atOnce  int      // requests that came while another one was not answered
-	open    map[string]bool
+	atOnce  int      // requests that came while another one was at work
 }
 
 func newTill(n *labtest.StreamNet, fates func(conn, request int) fate) *till {
-	return &till{network: n, fates: fates, begin: time.Now(), replies: map[string]string{}, open: map[string]bool{}}
+	return &till{network: n, fates: fates, begin: time.Now(), replies: map[string]string{}}
 }
 
 func (s *till) dial(context.Context, string, string) (net.Conn, error) {
@@ -71,12 +72,20 @@ func (s *till) accept(n *labtest.StreamNet) net.Conn {
 }
 
 func (s *till) serve(conn *labtest.StreamConn, number int) {
-	lines := bufio.NewScanner(conn)
-	for request := 1; lines.Scan(); request++ {
-		var r robustclient.Request
-		if json.Unmarshal(lines.Bytes(), &r) != nil {
-			break
+	requests := make(chan robustclient.Request, 100)
+	go func() {
+		defer close(requests)
+		for lines := bufio.NewScanner(conn); lines.Scan(); {
+			var r robustclient.Request
+			if json.Unmarshal(lines.Bytes(), &r) != nil {
+				return
+			}
+			requests <- r
 		}
+	}()
+	request := 0
+	for r := range requests {
+		request++
 		fate := answered
 		if s.fates != nil {
 			fate = s.fates(number, request)
@@ -89,6 +98,12 @@ func (s *till) serve(conn *labtest.StreamConn, number int) {
 			break
 		}
 		reply = append(reply, '\n')
+		if s.slow > 0 {
+			time.Sleep(s.slow)
+			s.mu.Lock()
+			s.atOnce += len(requests)
+			s.mu.Unlock()
+		}
 		switch fate {
 		case answered:
 			conn.Write(reply)
@@ -107,9 +122,6 @@ func (s *till) serve(conn *labtest.StreamConn, number int) {
 		case junk:
 			conn.Write([]byte("what was the question?\n"))
 		}
-		s.mu.Lock()
-		delete(s.open, fmt.Sprint(r.Session, r.Seq))
-		s.mu.Unlock()
 	}
 	conn.Close()
 }
@@ -119,10 +131,6 @@ func (s *till) take(r robustclient.Request) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := fmt.Sprint(r.Session, r.Seq)
-	if len(s.open) > 0 && !s.open[name] {
-		s.atOnce++
-	}
-	s.open[name] = true
 	s.asked = append(s.asked, r.Body)
 	s.names = append(s.names, name)
 	if _, known := s.replies[name]; !known {
@@ -142,6 +150,12 @@ func (s *till) dials() []time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.dialled)
+}
+
+func (s *till) overlaps() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.atOnce
 }
 
 // close ends all connections from the server's side.
@@ -349,42 +363,44 @@ func TestReplyToAnotherRequestIsPassedOver(tt *testing.T) {
 func TestCallsAreDoneOneAfterTheOther(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(1, 2, 3, 4, 5)
-	onFakeTime(t, func(n *labtest.StreamNet) error {
-		s := newTill(n, func(conn, request int) fate {
-			if conn == 1 && request == 4 {
-				return cutAfter
-			}
-			return answered
-		})
-		one := session(s.dial)
-		const callers = 10
-		wrong := make(chan error, callers)
-		for i := range callers {
-			go func() {
-				ctx, cancel := patiently()
-				defer cancel()
-				body := fmt.Sprint("thing ", i)
-				reply, err := one.Do(ctx, body)
-				if err == nil && reply[min(len(reply), len(reply)-len(body)):] != body {
-					err = fmt.Errorf("Ten goroutines asked for something at once. Do(%q) returned %q: the reply to another one.", body, reply)
-				}
-				wrong <- err
-			}()
+	// On real time: who waits for a mutex does not let fake time go on.
+	s := newTill(t.StreamNet("network"), func(conn, request int) fate {
+		if conn == 1 && request == 4 {
+			return cutAfter
 		}
+		return answered
+	})
+	s.slow = 3 * time.Millisecond
+	one := session(s.dial)
+	one.Client.Backoff = robustclient.Backoff{Base: time.Millisecond, Cap: time.Millisecond}
+	const callers = 10
+	wrong := make(chan error, callers)
+	for i := range callers {
+		go func() {
+			body := fmt.Sprint("thing ", i)
+			reply, err := one.Do(background, body)
+			if err != nil {
+				err = fmt.Errorf("Ten goroutines asked for something at once. Do(%q) returned the error %q.", body, err)
+			} else if !strings.HasSuffix(reply, ": "+body) {
+				err = fmt.Errorf("Ten goroutines asked for something at once. Do(%q) returned %q: the reply to another one.", body, reply)
+			}
+			wrong <- err
+		}()
+	}
+	t.Returns("Do, called by ten goroutines at once,", func() {
 		for range callers {
 			if err := <-wrong; err != nil {
-				return err
+				t.Broken("%v", err)
 			}
 		}
-		one.Client.Drop()
-		if s.atOnce > 0 {
-			return errors.New("Ten goroutines asked for something at once, and a request came to the server before the one before it was answered.")
-		}
-		if got := s.took(); len(got) != callers {
-			return fmt.Errorf("Ten goroutines asked for something at once, and %d things took effect: %q.", len(got), got)
-		}
-		return nil
-	}, labtest.ToServer.Delay(time.Millisecond, time.Millisecond))
+	})
+	one.Client.Drop()
+	if s.overlaps() > 0 {
+		t.Broken("Ten goroutines asked for something at once, and a request came to the server before the one before it was answered.")
+	}
+	if got := s.took(); len(got) != callers {
+		t.Broken("Ten goroutines asked for something at once, and %d things took effect: %q.", len(got), got)
+	}
 }
 
 func TestDoEndsWithItsContext(tt *testing.T) {
@@ -419,33 +435,21 @@ func TestDoEndsWithItsContext(tt *testing.T) {
 			ended := make(chan error, 1)
 			begin := time.Now()
 			go func() { _, err := one.Do(ctx, "apple"); ended <- err }()
-			// Another one waits for its turn.
-			impatient, stop := context.WithTimeout(background, 50*time.Second)
-			defer stop()
-			time.Sleep(time.Second)
-			turned := make(chan error, 1)
-			go func() { _, err := one.Do(impatient, "pear"); turned <- err }()
-			select {
-			case err := <-turned:
-				if !isEndOf(err) {
-					return fmt.Errorf("One Do %s. A second one, with a deadline, returned %v; expected context.DeadlineExceeded (to errors.Is).", c.what, err)
-				}
-			case err := <-ended:
-				return fmt.Errorf("Do %s and was to be cancelled after 100s; a second one waited for its turn, with a deadline of 50s. The first one returned %v after %v, before the second.", c.what, err, time.Since(begin))
-			}
 			select {
 			case err := <-ended:
 				if d := time.Since(begin); d != 100*time.Second || !errors.Is(err, context.Canceled) {
 					return fmt.Errorf("Do %s and was cancelled after 100s. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", c.what, err, d)
 				}
 			case <-time.After(2 * time.Hour):
+				up.Store(true)
+				s.close()
 				return fmt.Errorf("Do %s and was cancelled after 100s. Two hours later it has not returned.", c.what)
 			}
 			up.Store(true)
 			again, cancel := patiently()
 			defer cancel()
 			reply, err := one.Do(again, "plum")
-			if err != nil || len(reply) < 4 || reply[len(reply)-4:] != "plum" {
+			if err != nil || !strings.HasSuffix(reply, ": plum") {
 				return fmt.Errorf("A Do %s and was cancelled. The next one, Do(\"plum\"), returned %q, %v.", c.what, reply, err)
 			}
 			one.Client.Drop()
@@ -453,6 +457,27 @@ func TestDoEndsWithItsContext(tt *testing.T) {
 			return nil
 		})
 	}
+	// And while it waits for its turn; on real time, because of mutexes.
+	asked := make(chan struct{})
+	var once sync.Once
+	s := newTill(t.StreamNet("network"), func(int, int) fate { once.Do(func() { close(asked) }); return silent })
+	one := session(s.dial)
+	first, cancel := context.WithCancel(background)
+	defer cancel()
+	ended := make(chan struct{})
+	go func() { defer close(ended); one.Do(first, "apple") }()
+	t.Returns("The request of a Do", func() { <-asked })
+	ctx, stop := context.WithTimeout(background, 20*time.Millisecond)
+	defer stop()
+	var err error
+	t.Returns("Do, with a deadline, while another one waits for its reply,", func() { _, err = one.Do(ctx, "pear") })
+	if !isEndOf(err) {
+		t.Broken("One Do waited for its reply. A second one, with a deadline, returned %v; expected context.DeadlineExceeded (to errors.Is).", err)
+	}
+	cancel()
+	t.Returns("Do, when it is cancelled,", func() { <-ended })
+	one.Client.Drop()
+	s.close()
 }
 
 func TestOldConnectionsAreClosed(tt *testing.T) {
@@ -558,70 +583,84 @@ func TestRepeatedRequestHasNoSecondEffect(tt *testing.T) {
 	}
 }
 
+// These two are on real time: who waits for a mutex does not let fake time go
+// on.
+
 func TestRequestAtWorkIsNotStartedTwice(tt *testing.T) {
 	t := labtest.Begin(tt)
-	onFakeTime(t, func(*labtest.StreamNet) error {
-		replies := new(robustclient.Replies)
-		r := robustclient.Request{Session: "alice", Seq: 1}
-		var effects atomic.Int32
-		answers := make(chan string, 2)
-		for range 2 { // over two connections: the client has given up on the first
-			go func() {
-				body, err := replies.Do(r, func() string {
-					time.Sleep(time.Minute)
-					return fmt.Sprint("effect ", effects.Add(1))
-				})
-				answers <- fmt.Sprint(body, orNil(err))
-			}()
-			time.Sleep(time.Second)
+	replies := new(robustclient.Replies)
+	var effects atomic.Int32
+	begun, goOn := make(chan struct{}, 2), make(chan struct{})
+	answers := make(chan string, 2)
+	ask := func() {
+		body, err := replies.Do(robustclient.Request{Session: "alice", Seq: 1}, func() string {
+			n := effects.Add(1)
+			begun <- struct{}{}
+			<-goOn
+			return fmt.Sprint("effect ", n)
+		})
+		answers <- fmt.Sprint(body, orNil(err))
+	}
+	go ask()
+	t.Returns("The effect of a request", func() {
+		select {
+		case <-begun:
+		case answer := <-answers:
+			t.Broken("A request came for the first time. Replies.Do returned %q and did not call effect.", answer)
 		}
-		first, second := <-answers, <-answers
-		if effects.Load() != 1 || first != second {
-			return fmt.Errorf("A request came again while it was at work. It took effect %d times, and the answers were %q and %q; expected one effect, and its answer twice.", effects.Load(), first, second)
+	})
+	go ask() // over another connection: the client has given up on the first
+	select {
+	case <-begun:
+		t.Broken("A request came again while it was at work, and took effect a second time; expected that it waits for the reply of the first.")
+	case answer := <-answers:
+		t.Broken("A request came again while it was at work, and was answered %q before that was done; expected that it waits for the reply of the first.", answer)
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(goOn)
+	t.Returns("Replies.Do, when the effect has been,", func() {
+		if first, second := <-answers, <-answers; first != second {
+			t.Broken("A request came again while it was at work. The answers were %q and %q; expected the same, twice.", first, second)
 		}
-		return nil
 	})
 }
 
 func TestEffectsOfASessionDoNotOverlap(tt *testing.T) {
 	t := labtest.Begin(tt)
-	onFakeTime(t, func(*labtest.StreamNet) error {
-		replies := new(robustclient.Replies)
-		var mu sync.Mutex
-		var log []string
-		effect := func(name string) func() string {
-			return func() string {
-				mu.Lock()
-				log = append(log, name+" begins")
-				mu.Unlock()
-				time.Sleep(time.Minute)
-				mu.Lock()
-				log = append(log, name+" ends")
-				mu.Unlock()
-				return name
-			}
-		}
-		var all sync.WaitGroup
-		begin := time.Now()
-		for seq := range uint64(3) {
-			all.Go(func() {
-				replies.Do(robustclient.Request{Session: "alice", Seq: seq + 1}, effect(fmt.Sprint(seq+1)))
+	replies := new(robustclient.Replies)
+	begun, goOn := make(chan string, 3), make(chan struct{})
+	ask := func(session string, seq uint64) <-chan struct{} {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			replies.Do(robustclient.Request{Session: session, Seq: seq}, func() string {
+				begun <- fmt.Sprint(session, " ", seq)
+				if session == "alice" {
+					<-goOn
+				}
+				return ""
 			})
-			time.Sleep(time.Second)
+		}()
+		return done
+	}
+	first := ask("alice", 1)
+	t.Returns("The effect of alice's first request", func() {
+		select {
+		case <-begun:
+		case <-first:
+			t.Broken("Alice's first request came. Replies.Do returned and did not call effect.")
 		}
-		var bob time.Duration
-		all.Go(func() {
-			bob = took(func() { replies.Do(robustclient.Request{Session: "bob", Seq: 1}, func() string { return "" }) })
-		})
-		all.Wait()
-		if want := []string{"1 begins", "1 ends", "2 begins", "2 ends", "3 begins", "3 ends"}; !slices.Equal(log, want) {
-			return fmt.Errorf("Three requests of one session came a second apart, and each takes a minute: %q; expected %q.", log, want)
-		}
-		if bob > 0 || time.Since(begin) > 4*time.Minute {
-			return fmt.Errorf("A request of another session waited for %v; expected that sessions do not wait for each other.", bob)
-		}
-		return nil
 	})
+	bob := ask("bob", 1)
+	t.Returns("A request of bob, while one of alice is at work,", func() { <-begun; <-bob })
+	second := ask("alice", 2) // she gave up on the first
+	select {
+	case <-begun:
+		t.Broken("Alice's second request took effect while the first was still at work; expected one after the other.")
+	case <-time.After(20 * time.Millisecond):
+	}
+	close(goOn)
+	t.Returns("The requests of alice, one after the other,", func() { <-first; <-second })
 }
 
 func TestStaleRequestIsRefused(tt *testing.T) {
