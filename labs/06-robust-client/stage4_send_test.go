@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -270,26 +271,55 @@ func TestMessagesAreNotMixed(tt *testing.T) {
 	t := labtest.Begin(tt)
 	near, far := net.Pipe()
 	defer far.Close()
-	client := using(writer{near, func(b []byte) (int, error) { return near.Write(b[:min(len(b), 5)]) }})
+	// The first Write takes a part and then waits for a while, until another one
+	// comes: that of another message could.
+	var writes atomic.Int32
+	begun, another := make(chan struct{}), make(chan struct{})
+	client := using(writer{near, func(b []byte) (int, error) {
+		n, err := near.Write(b[:min(len(b), 5)])
+		switch writes.Add(1) {
+		case 1:
+			close(begun)
+			select {
+			case <-another:
+			case <-time.After(50 * time.Millisecond):
+			}
+		case 2:
+			close(another)
+		}
+		return n, err
+	}})
 	all := readAll(far)
-	const senders = 10
 	var wg sync.WaitGroup
-	for i := range senders {
+	returned := make(chan error, 4)
+	send := func(letter string) {
 		wg.Go(func() {
-			client.SendAll(background, append(bytes.Repeat([]byte{byte('a' + i)}, 99), '\n'))
+			_, err := client.SendAll(background, []byte(strings.Repeat(letter, 99)+"\n"))
+			returned <- err
 		})
 	}
-	t.Returns("SendAll, called by ten goroutines at once,", wg.Wait)
+	send("a")
+	t.Returns("The first Write", func() {
+		select {
+		case <-begun:
+		case err := <-returned:
+			t.Broken("SendAll returned %v and has not called Write.", err)
+		}
+	})
+	for _, letter := range []string{"b", "c", "d"} {
+		send(letter)
+	}
+	t.Returns("SendAll, called by four goroutines at once,", wg.Wait)
 	near.Close()
 	lines := 0
 	for line := range bytes.Lines(<-all) {
 		lines++
 		if len(line) != 100 || bytes.Count(line, line[:1]) != 99 {
-			t.Broken("Ten goroutines sent a line each, of 99 times the same letter, and each Write took 5 bytes. The server got the line %q.", line)
+			t.Broken("Four goroutines sent a line each, of 99 times the same letter, and each Write took 5 bytes. The server got the line %q.", line)
 		}
 	}
-	if lines != senders {
-		t.Broken("Ten goroutines sent a line each, and the server got %d.", lines)
+	if lines != 4 {
+		t.Broken("Four goroutines sent a line each, and the server got %d.", lines)
 	}
 }
 

@@ -26,7 +26,14 @@ type sender struct {
 	answers chan string   // has the ids of lines that a chat server has answered
 	reading chan struct{} // closed when nobody receives
 	began   time.Time     // the present series of attempts
+
+	connected time.Time     // the last connection
+	brief     int           // connections in a row that did not last
+	waited    time.Duration // before the last of them
 }
+
+// lasting is how long a connection must last to count as a good one.
+const lasting = 10 * time.Second
 
 func newSender(c *robustclient.Client) *sender {
 	s := &sender{client: c, lost: make(chan error, 1), answers: make(chan string, 16), reading: make(chan struct{})}
@@ -48,7 +55,11 @@ func (s *sender) run(ctx context.Context, in io.Reader) error {
 		for scan.Scan() {
 			lines <- scan.Text()
 		}
-		ended <- scan.Err()
+		err := scan.Err()
+		if err != nil {
+			err = fmt.Errorf("standard input, where a line may have %d KiB: %w", bufio.MaxScanTokenSize>>10, err)
+		}
+		ended <- err
 	}()
 	if err := s.connect(ctx); err != nil {
 		return s.giveUp(ctx, err)
@@ -80,13 +91,35 @@ func (s *sender) connect(ctx context.Context) error {
 	case <-s.lost: // we know
 	default:
 	}
+	if err := s.rest(ctx); err != nil {
+		return err
+	}
 	s.began = time.Now()
 	if err := s.client.Connect(ctx); err != nil {
 		return err
 	}
+	s.connected = time.Now()
 	s.reading = make(chan struct{})
 	go s.receive()
 	return nil
+}
+
+// rest waits after a connection that did not last. A server that takes
+// connections and drops them is in trouble too, and Connect does not see it.
+func (s *sender) rest(ctx context.Context) error {
+	if s.connected.IsZero() || time.Since(s.connected) > lasting {
+		s.brief, s.waited = 0, 0
+		return nil
+	}
+	s.brief++
+	s.waited = s.client.Backoff.Next(s.brief, s.waited)
+	say("that connection lasted only %s; waits %s", short(time.Since(s.connected)), short(s.waited))
+	select {
+	case <-time.After(s.waited):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // receive shows the lines that come, until the connection ends.
