@@ -2,7 +2,6 @@ package robustclient_test
 
 import (
 	"container/heap"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -331,18 +330,19 @@ func best(f func()) time.Duration {
 	return max(least/calls, time.Nanosecond)
 }
 
-// BenchmarkNext asks for the next delay.
-func BenchmarkNext(b *testing.B) {
-	for _, jitter := range jitters {
-		b.Run(jitter.name, func(b *testing.B) {
-			backoff := robustclient.Backoff{Jitter: jitter.kind}
-			if backoff.Next(1, 0) < 0 {
-				b.Skip(fmt.Sprintf("%s is negative", jitter.name))
-			}
-			b.ReportAllocs()
-			for n := range b.N {
-				backoff.Next(n&15+1, time.Second)
-			}
-		})
+// The benchmarks ask for the next delay, with each kind of jitter.
+
+func BenchmarkNextFullJitter(b *testing.B)  { benchmarkNext(b, robustclient.FullJitter) }
+func BenchmarkNextEqualJitter(b *testing.B) { benchmarkNext(b, robustclient.EqualJitter) }
+func BenchmarkNextDecorrelated(b *testing.B) {
+	benchmarkNext(b, robustclient.DecorrelatedJitter)
+}
+func BenchmarkNextNoJitter(b *testing.B) { benchmarkNext(b, robustclient.NoJitter) }
+
+func benchmarkNext(b *testing.B, jitter robustclient.Jitter) {
+	backoff := robustclient.Backoff{Jitter: jitter}
+	b.ReportAllocs()
+	for n := range b.N {
+		backoff.Next(n&15+1, time.Second)
 	}
 }
