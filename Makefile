@@ -16,6 +16,7 @@
 ##   make test-solution 2            the solution under the same tests
 ##   make verify [2]                 the proof that the tests of a lab earn their place
 ##   make bench-fanout               the chat server beside nats-server and ngircd
+##   make bench-detectors            the failure detectors of lab 4, on networks that lose
 ##   make test                       everything that must hold before a change lands
 ##
 ## A lab is named by its number, its folder or its short name; LAB=2 works too.
@@ -34,7 +35,7 @@ lab := $(if $(LAB),$(LAB),$(arguments))
 
 options := $(if $(STAGE),--stage '$(STAGE)') $(if $(SEED),--seed '$(SEED)') $(if $(V),-v)
 
-.PHONY: help list test-lab test-solution run-lab hint bench-lab verify net-lab bench-fanout test $(arguments)
+.PHONY: help list test-lab test-solution run-lab hint bench-lab verify net-lab bench-fanout bench-detectors test $(arguments)
 
 help:
 	@sed -n 's/^##[ ]\{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +66,9 @@ verify: bin/lab
 
 bench-fanout:
 	@go run -C tools ./cmd/fanload $(ARGS)
+
+bench-detectors:
+	@go run -C tools ./cmd/detectors $(ARGS)
 
 test: bin/lab
 	@go run -C tools ./cmd/check

@@ -50,15 +50,7 @@ type Row struct {
 // Compare runs the benchmarks of two test binaries in turns: yours, theirs,
 // yours, theirs. What the machine does besides then falls on both alike.
 func Compare(ctx context.Context, yours, theirs Side, o Options) (*Comparison, error) {
-	if o.Match == "" {
-		o.Match = "."
-	}
-	if o.Rounds == 0 {
-		o.Rounds = 5
-	}
-	if o.Time == 0 {
-		o.Time = 200 * time.Millisecond
-	}
+	o = o.orDefaults()
 	c := &Comparison{Yours: yours, Theirs: theirs, Rounds: o.Rounds, Time: o.Time, Said: map[string]string{}}
 	for round := range o.Rounds {
 		// Every other round the other way round, so that neither is always second.
@@ -85,6 +77,42 @@ func Compare(ctx context.Context, yours, theirs Side, o Options) (*Comparison, e
 	return c, nil
 }
 
+// Measure runs the benchmarks of one test binary, and gives what each measured,
+// round by round, as Yours.
+func Measure(ctx context.Context, side Side, o Options) ([]Row, error) {
+	o = o.orDefaults()
+	c := &Comparison{Yours: side}
+	for round := range o.Rounds {
+		if o.Progress != nil {
+			o.Progress(round+1, o.Rounds, side.Name)
+		}
+		out, failed := measure(ctx, side, o)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if failed != nil {
+			return nil, fmt.Errorf("benchmarks of %s: %w\n%s", side.Name, failed, out)
+		}
+		if err := c.read(side, out); err != nil {
+			return nil, fmt.Errorf("benchmarks of %s: %w", side.Name, err)
+		}
+	}
+	return c.Rows, nil
+}
+
+func (o Options) orDefaults() Options {
+	if o.Match == "" {
+		o.Match = "."
+	}
+	if o.Rounds == 0 {
+		o.Rounds = 5
+	}
+	if o.Time == 0 {
+		o.Time = 200 * time.Millisecond
+	}
+	return o
+}
+
 func measure(ctx context.Context, side Side, o Options) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, side.Binary,
 		"-test.run=^$", "-test.bench="+o.Match, "-test.benchmem", "-test.benchtime="+o.Time.String())
@@ -102,7 +130,7 @@ func (c *Comparison) read(side Side, out []byte) error {
 			continue
 		}
 		for _, v := range res.Values {
-			row := c.row(string(res.Name.Base()), v.Unit)
+			row := c.row(nameOf(res.Name), v.Unit)
 			if side == c.Yours {
 				row.Yours = append(row.Yours, v.Value)
 			} else {
@@ -111,6 +139,19 @@ func (c *Comparison) read(side Side, out []byte) error {
 		}
 	}
 	return r.Err()
+}
+
+// nameOf is the name of a benchmark, with those of its sub-benchmarks and without
+// the number of processors.
+func nameOf(n benchfmt.Name) string {
+	base, parts := n.Parts()
+	name := string(base)
+	for _, part := range parts {
+		if part[0] == '/' {
+			name += string(part)
+		}
+	}
+	return name
 }
 
 func (c *Comparison) row(benchmark, unit string) *Row {

@@ -60,6 +60,24 @@ func TestCompareRunsBothInTurns(t *testing.T) {
 	require.Empty(t, rows["GivesUp sec/op"].Yours, "it skips there")
 	require.Len(t, rows["OnlyOne sec/op"].Theirs, 2)
 	require.Contains(t, c.Said["yours"], "not implemented yet")
+	require.Len(t, rows["Cases/a/n=1 sec/op"].Theirs, 2)
+	require.Len(t, rows["Cases/b/n=2 sec/op"].Theirs, 2)
+}
+
+func TestMeasureRunsOneAlone(t *testing.T) {
+	rows, err := bench.Measure(t.Context(), bench.Side{Name: "fast", Binary: binary(t, "fast")}, bench.Options{
+		Match: "Cases", Rounds: 3, Time: time.Millisecond,
+	})
+	require.NoError(t, err)
+	for _, r := range rows {
+		require.Contains(t, r.Benchmark, "Cases/")
+		require.Len(t, r.Yours, 3)
+		require.Empty(t, r.Theirs)
+	}
+	require.NotEmpty(t, rows)
+
+	_, err = bench.Measure(t.Context(), bench.Side{Name: "slow", Binary: binary(t, "slow")}, bench.Options{Match: "OnlyOne", Rounds: 1})
+	require.ErrorContains(t, err, "benchmarks of slow")
 }
 
 func TestTable(t *testing.T) {

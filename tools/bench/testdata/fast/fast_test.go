@@ -7,6 +7,15 @@ func BenchmarkWork(b *testing.B) {
 	}
 }
 
+func BenchmarkCases(b *testing.B) {
+	for _, name := range []string{"a/n=1", "b/n=2"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+			}
+		})
+	}
+}
+
 func BenchmarkOnlyOne(b *testing.B) {
 	for b.Loop() {
 	}

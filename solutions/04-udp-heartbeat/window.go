@@ -1,0 +1,99 @@
+package udpheartbeat
+
+// WindowSize is how many numbers below the highest a Window still knows apart.
+const WindowSize = 64
+
+// A Verdict is what a Window says of a number.
+type Verdict int
+
+// The verdicts.
+const (
+	Fresh     Verdict = iota + 1 // higher than all before it
+	Late                         // lower than the highest, and here for the first time
+	Duplicate                    // here again
+	Stale                        // too old to tell Late from Duplicate
+)
+
+// String is the verdict as it stands in a sentence.
+func (v Verdict) String() string {
+	switch v {
+	case Fresh:
+		return "fresh"
+	case Late:
+		return "late"
+	case Duplicate:
+		return "duplicate"
+	case Stale:
+		return "stale"
+	}
+	return "no verdict"
+}
+
+// Stats count what a Window has seen.
+type Stats struct {
+	Expected   uint64 // numbers from the lowest accepted to the highest, both included
+	Received   uint64 // different numbers accepted: Fresh or Late
+	Late       uint64
+	Duplicates uint64
+	Stale      uint64
+}
+
+// Lost is how many numbers have not come, so far.
+func (s Stats) Lost() uint64 { return s.Expected - s.Received }
+
+// Loss is the part that has not come, 0 to 1.
+func (s Stats) Loss() float64 {
+	if s.Expected == 0 {
+		return 0
+	}
+	return float64(s.Lost()) / float64(s.Expected)
+}
+
+// A Window tells the numbers of a sender's datagrams apart: which are new, which
+// come late, and which have been here before, as the anti-replay window of
+// IPsec does (RFC 4303, 3.4.3). Its zero value is ready for any first number. It takes no
+// memory, however many datagrams come.
+type Window struct {
+	started bool
+	highest uint32
+	seen    uint64 // bit i is set when highest-i was accepted
+	stats   Stats
+}
+
+// Stats are the counts so far.
+func (w *Window) Stats() Stats { return w.stats }
+
+// Accept says what the number seq is, and counts it.
+//
+// Numbers begin again after 2^32-1, so there is no greatest one. As in RFC 1982,
+// a is higher than b when it takes fewer than 2^31 steps up to get from b to a.
+// A number that is not higher than the highest is known apart if it is less than
+// WindowSize below it; else it is Stale.
+func (w *Window) Accept(seq uint32) Verdict {
+	if !w.started {
+		*w = Window{started: true, highest: seq, seen: 1, stats: Stats{Expected: 1, Received: 1}}
+		return Fresh
+	}
+	if ahead := int32(seq - w.highest); ahead > 0 {
+		w.highest = seq
+		w.seen = w.seen<<ahead | 1 // a shift by 64 or more leaves nothing
+		w.stats.Expected += uint64(ahead)
+		w.stats.Received++
+		return Fresh
+	}
+	behind := w.highest - seq
+	if behind >= WindowSize {
+		w.stats.Stale++
+		return Stale
+	}
+	if w.seen>>behind&1 == 1 {
+		w.stats.Duplicates++
+		return Duplicate
+	}
+	w.seen |= 1 << behind
+	// Below the first that came, numbers are expected from here on.
+	w.stats.Expected = max(w.stats.Expected, uint64(behind)+1)
+	w.stats.Received++
+	w.stats.Late++
+	return Late
+}
