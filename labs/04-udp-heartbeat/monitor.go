@@ -32,7 +32,8 @@ type Monitor struct {
 	MaxPeers int
 
 	// ForgetAfter is when a peer that is Dead or Left is forgotten, and makes
-	// room; 0 is DefaultForgetAfter.
+	// room; 0 is DefaultForgetAfter. Who has been forgotten is new when it comes
+	// again, also when it is only somebody who sends what he recorded.
 	ForgetAfter time.Duration
 
 	// OnEvent is told of every change, each once, one after the other, a Tick

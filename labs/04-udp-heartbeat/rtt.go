@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -133,14 +134,15 @@ type ear struct {
 }
 
 // hear gives what comes over conn to answer, until the ear is stopped or conn is
-// closed.
+// closed. That nobody listens (ECONNREFUSED) is no reason to stop: the monitor may
+// be starting.
 func (s *Sender) hear(conn net.Conn) *ear {
 	e := &ear{conn: conn}
 	e.reading.Go(func() {
 		codec, buf := NewCodec(s.Key), make([]byte, MaxPacket+1)
 		for {
 			n, err := conn.Read(buf)
-			if err != nil && !aboutOneDatagram(err) {
+			if err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
 				return
 			}
 			if p, bad := codec.Decode(buf[:n]); err == nil && bad == nil {

@@ -168,8 +168,12 @@ func summary(peers []heartbeat.Peer) string {
 	if expected > 0 {
 		loss = 100 * float64(lost) / float64(expected)
 	}
-	return fmt.Sprintf("%d peers: %d alive, %d suspect, %d dead, %d left; %d of %d beats lost (%.3f %%)",
-		len(peers), count[heartbeat.Alive], count[heartbeat.Suspect], count[heartbeat.Dead], count[heartbeat.Left], lost, expected, loss)
+	noun := "peers"
+	if len(peers) == 1 {
+		noun = "peer"
+	}
+	return fmt.Sprintf("%d %s: %d alive, %d suspect, %d dead, %d left; %d of %d beats lost (%.3f %%)",
+		len(peers), noun, count[heartbeat.Alive], count[heartbeat.Suspect], count[heartbeat.Dead], count[heartbeat.Left], lost, expected, loss)
 }
 
 // tally is what became of all datagrams.
