@@ -156,6 +156,9 @@ func ends(t *labtest.T, c *testClient, why string) error {
 // own, and c must have heard it.
 func stillGoing(t *labtest.T, c *testClient, server *labtest.Peer, after string) {
 	t.Helper()
+	if err := c.Err(); err != nil {
+		t.Broken("%s, and the client ended with %q.", after, err)
+	}
 	server.Send(lastWords)
 	server.CloseWrite()
 	if err := ends(t, c, after+"; then the server said goodbye"); !saysShutdown(err) {

@@ -72,8 +72,11 @@ func raceTo(t *labtest.T, cancel time.Duration, addresses ...address) *race {
 				r.cancelled[i] = time.Since(start)
 				return nil, ctx.Err()
 			}
-			if err := addresses[i].err; err != nil || after == never {
-				return nil, errors.Join(err, os.ErrDeadlineExceeded)
+			if after == never {
+				return nil, os.ErrDeadlineExceeded
+			}
+			if err := addresses[i].err; err != nil {
+				return nil, err
 			}
 			mu.Lock()
 			defer mu.Unlock()
