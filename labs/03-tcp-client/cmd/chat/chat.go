@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -31,7 +30,6 @@ type chat struct {
 	*tcpclient.Client
 	screen *screen
 	name   string
-	done   chan struct{} // closed when the user has said all that he wanted to
 
 	mu   sync.Mutex
 	here map[string]bool // who is there
@@ -40,7 +38,7 @@ type chat struct {
 // newChat shows what others say and do, from the moment when client is
 // connected.
 func newChat(client *tcpclient.Client, screen *screen, name string) *chat {
-	c := &chat{Client: client, screen: screen, name: name, done: make(chan struct{}), here: map[string]bool{}}
+	c := &chat{Client: client, screen: screen, name: name, here: map[string]bool{}}
 	c.On(tcpclient.TypeChatMessage, func(m tcpclient.Message) {
 		screen.show(m.Timestamp, "%s: %s", m.Username, m.Content)
 	})
@@ -94,9 +92,9 @@ func (c *chat) logIn(ctx context.Context) error {
 	return nil
 }
 
-// readLines does what the lines of in say, until they end or one says /quit.
-func (c *chat) readLines(in io.Reader) {
-	defer close(c.done)
+// readLines does what the lines of in say, until they end, one says /quit, or
+// there is no connection any more.
+func (c *chat) readLines(in io.Reader) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxLine)
 	for c.screen.prompt(); lines.Scan(); c.screen.prompt() {
@@ -105,7 +103,7 @@ func (c *chat) readLines(in io.Reader) {
 		switch {
 		case line == "":
 		case line == "/quit":
-			return
+			return nil
 		case line == "/help":
 			for line := range strings.Lines(help) {
 				c.screen.note("  %s", line)
@@ -120,12 +118,13 @@ func (c *chat) readLines(in io.Reader) {
 			c.say(line)
 		}
 		if c.Err() != nil {
-			return
+			return nil
 		}
 	}
-	if err := lines.Err(); err != nil {
-		c.screen.note("! cannot read what you type: %v", err)
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return errors.New("a line of more than 1 MiB")
 	}
+	return lines.Err()
 }
 
 // say says something to everybody, and shows whether the server has it.
@@ -151,10 +150,8 @@ func (c *chat) say(content string) {
 }
 
 // leave says goodbye.
-func (c *chat) leave() {
+func (c *chat) leave() error {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTimeout)
 	defer cancel()
-	if err := c.Close(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "chat: the server did not say goodbye:", err)
-	}
+	return c.Close(ctx)
 }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -73,9 +74,7 @@ func run() int {
 	case *name == "":
 		return fail(exitUsage, "who are you? chat -name NAME")
 	}
-	if _, _, err := net.SplitHostPort(*addr); err != nil && strings.Contains(err.Error(), "missing port") {
-		*addr = net.JoinHostPort(strings.Trim(*addr, "[]"), defaultPort)
-	}
+	*addr = withPort(*addr)
 
 	screen := newScreen(os.Stdout)
 	level := slog.LevelError
@@ -111,21 +110,31 @@ func run() int {
 		stop()
 		c.leave()
 		return exitLost
+	case c.Err() != nil:
+		return fail(exitLost, "%s before it answered the login; is it a chat server?", explainLoss(err, *addr))
 	case err != nil:
 		c.leave()
 		return fail(exitLost, "%s", explain(err, *addr, *name, *patience))
 	}
 
-	go c.readLines(os.Stdin)
+	typed := make(chan error, 1)
+	go func() { typed <- c.readLines(os.Stdin) }()
+	code := exitOK
 	select {
-	case <-c.done:
+	case err := <-typed:
+		if err != nil {
+			code = fail(exitLost, "cannot read what you type: %v", err)
+		}
 	case <-interrupted.Done():
 		stop() // so that the next signal ends the process
 	case cause := <-lost:
 		lost <- cause
 	}
-	c.leave()
+	farewell := c.leave()
 	screen.end()
+	if farewell != nil {
+		fmt.Fprintln(os.Stderr, "chat: the server did not say goodbye:", farewell)
+	}
 	select {
 	case cause := <-lost:
 		if !errors.Is(cause, tcpclient.ErrClosed) {
@@ -133,7 +142,16 @@ func run() int {
 		}
 	case <-time.After(goodbyeTimeout):
 	}
-	return exitOK
+	return code
+}
+
+// withPort adds the default port to an address that has none.
+func withPort(addr string) string {
+	host := strings.TrimSuffix(strings.TrimPrefix(addr, "["), "]")
+	if !strings.Contains(addr, ":") || net.ParseIP(host) != nil {
+		return net.JoinHostPort(host, defaultPort)
+	}
+	return addr
 }
 
 // fail says in one sentence what is wrong.
@@ -212,5 +230,8 @@ func explainLoss(cause error, addr string) string {
 	case errors.Is(cause, syscall.ECONNRESET), errors.Is(cause, syscall.EPIPE):
 		return fmt.Sprintf("the connection to %s was reset; the server may have crashed", addr)
 	}
-	return fmt.Sprintf("%s has ended the connection (%v)", addr, cause)
+	if errors.Is(cause, io.EOF) {
+		return fmt.Sprintf("%s has ended the connection", addr)
+	}
+	return fmt.Sprintf("the connection to %s is broken: %v", addr, cause)
 }
