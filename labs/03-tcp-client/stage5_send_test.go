@@ -445,6 +445,17 @@ func TestPingIsAnswered(tt *testing.T) {
 	server.Expect(msg{"type": "pong", "id": 2})
 }
 
+func TestPingDoesNotWaitForHandlers(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 4)
+	c, server := start(t)
+	inside, _ := hold(t, c)
+	server.Send(chatMessage(1, "hi"))
+	next(t, "The call of a handler", inside)
+	server.SendJSON(msg{"type": "ping", "id": 1})
+	server.Expect(msg{"type": "pong", "id": 1})
+}
+
 func TestReceivingDoesNotWaitForSending(tt *testing.T) {
 	t := begin(tt)
 	t.Needs(3)

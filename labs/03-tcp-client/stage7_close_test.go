@@ -54,7 +54,10 @@ func TestCloseSaysGoodbye(tt *testing.T) {
 	t.Needs(3, 5, 6)
 	c, server := start(t)
 	returned := closing(c, within(t))
-	answerLogout(server)
+	id := asked(server, msg{"type": "logout"})
+	server.ExpectNothing(20 * ms) // as long as the logout is not answered
+	server.SendJSON(msg{"type": "logout_response", "id": id, "success": true, "message": "goodbye"})
+	server.ExpectEOF()
 	select {
 	case err := <-returned:
 		t.Broken("The server had not ended the connection yet, and Close returned %s.", orNil(err))
