@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -66,7 +67,7 @@ func deafen(t *labtest.T, c syscall.Conn) {
 	})
 	if errors.Is(err, unix.EPERM) {
 		remedy := "make test-lab 1" // which gives each stage a namespace, where anybody is root
-		if iso := sandbox.Detect(); iso.Level != sandbox.Namespace {
+		if iso := isolation(); iso.Level != sandbox.Namespace {
 			remedy = iso.Remedy
 		}
 		t.NotRun("This kernel lets only root cut a TCP connection in its middle (SO_ATTACH_FILTER).", remedy)
@@ -128,31 +129,9 @@ func probeOptions() error {
 
 const (
 	envPart   = "WORKBOOK_LAB1_PART"   // what to play
-	envResult = "WORKBOOK_LAB1_RESULT" // where to write what was seen
-	envSetUp  = "WORKBOOK_LAB1_SETUP"  // what to do first, separated by spaces
+	envPlace  = "WORKBOOK_LAB1_PLACE"  // where; empty is right here
+	envResult = "WORKBOOK_LAB1_RESULT" // the file for what was seen; the place is added to its name
 )
-
-// Set-ups of the place where a part is played.
-const (
-	allowPing    = "allow-ping"    // ping sockets for everybody
-	dropRaw      = "drop-raw"      // root without the capability CAP_NET_RAW
-	noNamespaces = "no-namespaces" // no more namespaces below this one
-)
-
-// setUps are done by the process that plays the part. The network and the
-// privileges are those of its namespace, and nobody else's.
-var setUps = map[string]func() error{
-	allowPing: func() error {
-		return os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 0"), 0)
-	},
-	noNamespaces: func() error {
-		return os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0)
-	},
-	dropRaw: func() error {
-		runtime.LockOSThread()
-		return unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_NET_RAW, 0, 0, 0)
-	},
-}
 
 // parts are what can be played; each returns what it saw, for encoding/json.
 var parts = map[string]func() any{
@@ -161,28 +140,58 @@ var parts = map[string]func() any{
 	"connect":   playConnect,
 }
 
-// playPart plays the part that this process was started for, if it was.
+// The places, from one to the next. They are in one namespace: its settings and
+// its privileges are its own, and to make one costs the kernel a lot.
+const (
+	allButPing = "all-but-ping" // a new namespace: every privilege, but no ping sockets
+	nothing    = "nothing"      // user 0 without CAP_NET_RAW, without ping sockets, without namespaces
+	pingOnly   = "ping-only"    // the same with ping sockets
+)
+
+// onwards is the way from a place to the next one.
+var onwards = map[string]struct {
+	to  string
+	way func() error
+}{
+	allButPing: {nothing, func() error {
+		runtime.LockOSThread() // whose privileges the next program inherits
+		return errors.Join(
+			unix.Prctl(unix.PR_CAPBSET_DROP, unix.CAP_NET_RAW, 0, 0, 0),
+			setting("user/max_user_namespaces", "0"))
+	}},
+	nothing: {pingOnly, func() error { return setting("net/ipv4/ping_group_range", "0 0") }},
+}
+
+func setting(name, value string) error {
+	return os.WriteFile("/proc/sys/"+name, []byte(value), 0)
+}
+
+// playPart plays the part that this process was started for, if it was, and
+// goes on to the next place.
 func playPart() {
 	part := parts[os.Getenv(envPart)]
 	if part == nil {
 		return
 	}
-	if first := os.Getenv(envSetUp); first != "" {
-		for _, name := range strings.Fields(first) {
-			if err := setUps[name](); err != nil {
-				fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-				os.Exit(1)
-			}
+	err := func() error {
+		saw, err := json.Marshal(part())
+		if err != nil {
+			return err
 		}
-		// What may be inherited takes effect with the next program.
-		os.Unsetenv(envSetUp)
-		fmt.Fprintln(os.Stderr, syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
-		os.Exit(1)
-	}
-	saw, err := json.Marshal(part())
-	if err == nil {
-		err = os.WriteFile(os.Getenv(envResult), saw, 0o600)
-	}
+		place := os.Getenv(envPlace)
+		if err := os.WriteFile(os.Getenv(envResult)+place, saw, 0o600); err != nil {
+			return err
+		}
+		next, more := onwards[place]
+		if !more {
+			return nil
+		}
+		if err := next.way(); err != nil {
+			return err
+		}
+		os.Setenv(envPlace, next.to)
+		return syscall.Exec("/proc/self/exe", os.Args, os.Environ())
+	}()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -190,37 +199,59 @@ func playPart() {
 	os.Exit(0)
 }
 
-// inNamespace starts this program again in a namespace of its own, to play a
-// part there, and decodes what it saw into result.
-func inNamespace(t *labtest.T, part string, result any, setUp ...string) {
-	t.Helper()
-	iso := sandbox.Detect()
-	if iso.Level != sandbox.Namespace {
-		t.NotRun("This law is tried in a network namespace, and "+iso.Reason+".", iso.Remedy)
-	}
-	cmd := sandbox.Command(iso, "/proc/self/exe")
-	play(t, cmd, part, result, setUp...)
+// isolation is what this machine allows.
+var isolation = sync.OnceValue(sandbox.Detect)
+
+// journeys are the parts that were played in all places, by their names: what
+// was seen, by the place, and how it ended if not well.
+var journeys = map[string]*journey{}
+
+type journey struct {
+	saw   map[string][]byte
+	ended string
 }
 
-// play starts cmd, a copy of this program, to play a part, and decodes what it
-// saw into result.
-func play(t *labtest.T, cmd *exec.Cmd, part string, result any, setUp ...string) {
+// in decodes into result what a part saw in a place.
+func in(t *labtest.T, place, part string, result any) {
 	t.Helper()
-	file := t.TempDir() + "/saw.json"
+	j := journeys[part]
+	if j == nil {
+		iso := isolation()
+		if iso.Level != sandbox.Namespace {
+			t.NotRun("This law is tried in a network namespace, and "+iso.Reason+".", iso.Remedy)
+		}
+		file := t.TempDir() + "/saw."
+		ended := play(t, sandbox.Command(iso, "/proc/self/exe"), part, allButPing, file)
+		j = &journey{map[string][]byte{}, ended}
+		for _, place := range []string{allButPing, nothing, pingOnly} {
+			if saw, err := os.ReadFile(file + place); err == nil {
+				j.saw[place] = saw
+			}
+		}
+		journeys[part] = j
+	}
+	if j.saw[place] == nil {
+		t.Fatalf("A process that was to try your code in a namespace of its own ended without a result. %s", j.ended)
+	}
+	if err := json.Unmarshal(j.saw[place], result); err != nil {
+		t.Fatalf("%v", err)
+	}
+}
+
+// play starts cmd, a copy of this program, to play a part, and returns how it
+// ended, if not well.
+func play(t *labtest.T, cmd *exec.Cmd, part, place, file string) string {
+	t.Helper()
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
-	cmd.Env = append(os.Environ(), envPart+"="+part, envResult+"="+file, envSetUp+"="+strings.Join(setUp, " "))
+	cmd.Env = append(os.Environ(), envPart+"="+part, envPlace+"="+place, envResult+"="+file)
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("The test could not start itself again: %v.", err)
 	}
-	timer := time.AfterFunc(2*labtest.Patience, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(3*labtest.Patience, func() { cmd.Process.Kill() })
 	defer timer.Stop()
-	err := cmd.Wait()
-	saw, errRead := os.ReadFile(file)
-	if err != nil || errRead != nil {
-		t.Fatalf("A process that was to try your code in a namespace of its own ended without a result (%v). It said: %s", err, stderr.String())
+	if err := cmd.Wait(); err != nil {
+		return strings.TrimSpace(fmt.Sprintf("%v\n%s", err, stderr.String()))
 	}
-	if err := json.Unmarshal(saw, result); err != nil {
-		t.Fatalf("%v", err)
-	}
+	return ""
 }

@@ -171,7 +171,7 @@ type Access struct {
 	Raw        error // SOCK_RAW with IPPROTO_ICMP, see raw(7)
 	Packet     error // AF_PACKET, whole frames of the link, see packet(7)
 	Ping       error // SOCK_DGRAM with IPPROTO_ICMP, see icmp(7), ping_group_range
-	Namespaces error // a user and network namespace of its own, see user_namespaces(7)
+	Namespaces error // a user namespace of its own, where it is root, see user_namespaces(7)
 }
 
 // Cred is who is at the other end of a Unix socket, by the kernel's word.
