@@ -48,7 +48,7 @@ func TestDelayDoublesUpToTheCap(tt *testing.T) {
 		for i, want := range c.want {
 			got := b.Next(i+1, last)
 			if got != want {
-				t.Broken("With Base %v and Cap %v, the delay after %d failures in a row was %v; expected %v.", c.base, c.cap, i+1, got, want)
+				t.Broken("With Base %v and Cap %v, the delay after failure number %d in a row was %v; expected %v.", c.base, c.cap, i+1, got, want)
 			}
 			last = got
 		}

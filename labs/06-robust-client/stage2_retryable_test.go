@@ -35,7 +35,7 @@ func judged(t *labtest.T, what string, err error, want bool) {
 	}
 	verdict := map[bool]string{true: "worth another try", false: "final"}
 	if got := robustclient.Retryable(err); got != want {
-		t.Broken("%s (%v): Retryable says that it is %s; expected %s.", what, err, verdict[got], verdict[want])
+		t.Broken("%s (%v): Retryable says that it is %s; expected %s.", what, orNil(err), verdict[got], verdict[want])
 	}
 	wrapped := fmt.Errorf("while connecting: %w", err)
 	if robustclient.Retryable(wrapped) != want {

@@ -73,7 +73,7 @@ func TestWaitEndsWithTheContext(tt *testing.T) {
 			return fmt.Errorf("Connect was to wait for an hour and was cancelled after 10s. It returned after %v.", d)
 		}
 		if !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("Connect was cancelled while it waited and returned %v; expected context.Canceled (to errors.Is).", err)
+			return fmt.Errorf("Connect was cancelled while it waited and returned %v; expected context.Canceled (to errors.Is).", orNil(err))
 		}
 		return nil
 	})
@@ -89,7 +89,7 @@ func TestWaitEndsWithTheContext(tt *testing.T) {
 			return fmt.Errorf("The deadline of Connect's context was 1m0s away. It returned after %v.", d)
 		}
 		if !isEndOf(err) || len(s.times()) < 5 {
-			return fmt.Errorf("The deadline of Connect's context was 1m0s away. It returned %v after %d attempts; expected context.DeadlineExceeded (to errors.Is) after at least 5.", err, len(s.times()))
+			return fmt.Errorf("The deadline of Connect's context was 1m0s away. It returned %v after %d attempts; expected context.DeadlineExceeded (to errors.Is) after at least 5.", orNil(err), len(s.times()))
 		}
 		return nil
 	})
@@ -124,7 +124,7 @@ func TestBudgetBoundsAttemptsAndWaits(tt *testing.T) {
 				return fmt.Errorf("%s. With a Budget of %v, Connect made %d attempts; expected at least %d.", c.what, budget, len(s.times()), c.least)
 			}
 			if !errors.Is(err, robustclient.ErrBudget) {
-				return fmt.Errorf("%s. When the Budget of %v was over, Connect returned %v; expected ErrBudget (to errors.Is).", c.what, budget, err)
+				return fmt.Errorf("%s. When the Budget of %v was over, Connect returned %v; expected ErrBudget (to errors.Is).", c.what, budget, orNil(err))
 			}
 			return nil
 		})
@@ -181,7 +181,7 @@ func TestFinalErrorEndsTheAttempts(tt *testing.T) {
 				return fmt.Errorf("%s, says the second attempt. Connect made %d; expected that it gives up then.", c.what, got)
 			}
 			if !errors.Is(err, c.err) || !errors.Is(err, robustclient.ErrFinal) {
-				return fmt.Errorf("%s, says the second attempt, and Connect returned %v; expected that error and ErrFinal (to errors.Is).", c.what, err)
+				return fmt.Errorf("%s, says the second attempt, and Connect returned %v; expected that error and ErrFinal (to errors.Is).", c.what, orNil(err))
 			}
 			return nil
 		})
@@ -202,7 +202,7 @@ func TestMaxAttemptsAreMade(tt *testing.T) {
 				return fmt.Errorf("The server refuses. With MaxAttempts %d, Connect made %d.", most, got)
 			}
 			if !errors.Is(err, robustclient.ErrAttempts) {
-				return fmt.Errorf("The server refuses. With MaxAttempts %d, Connect returned %v; expected ErrAttempts (to errors.Is).", most, err)
+				return fmt.Errorf("The server refuses. With MaxAttempts %d, Connect returned %v; expected ErrAttempts (to errors.Is).", most, orNil(err))
 			}
 			if last := s.times()[most-1]; d != last {
 				return fmt.Errorf("The last of %d attempts failed, and Connect returned %v later; expected at once: there is nothing to wait for.", most, d-last)
@@ -221,12 +221,12 @@ func TestErrorTellsEveryAttempt(tt *testing.T) {
 		err := (&robustclient.Client{Dial: s.dial, Backoff: steady, MaxAttempts: len(causes)}).Connect(background)
 		for i, cause := range causes {
 			if !errors.Is(err, cause) {
-				return fmt.Errorf("Attempt %d of %d failed with %q, and errors.Is does not find that in what Connect returned (%v).", i+1, len(causes), cause, err)
+				return fmt.Errorf("Attempt %d of %d failed with %q, and errors.Is does not find that in what Connect returned (%v).", i+1, len(causes), cause, orNil(err))
 			}
 		}
 		var all *robustclient.ConnectError
 		if !errors.As(err, &all) {
-			return fmt.Errorf("Connect gave up and returned %v; expected a *ConnectError.", err)
+			return fmt.Errorf("Connect gave up and returned %v; expected a *ConnectError.", orNil(err))
 		}
 		if len(all.Attempts) != len(causes) {
 			return fmt.Errorf("%d attempts were made, and the ConnectError has %d.", len(causes), len(all.Attempts))
@@ -266,7 +266,7 @@ func TestEveryAttemptIsReported(tt *testing.T) {
 				want.Err, want.Wait = refused, time.Second<<i
 			}
 			if a.Number != want.Number || a.Took != want.Took || a.Wait != want.Wait || !errors.Is(a.Err, want.Err) {
-				return fmt.Errorf("OnAttempt was told {Number %d, Err %v, Took %v, Wait %v}; expected {Number %d, Err %v, Took %v, Wait %v}.", a.Number, a.Err, a.Took, a.Wait, want.Number, want.Err, want.Took, want.Wait)
+				return fmt.Errorf("OnAttempt was told {Number %d, Err %v, Took %v, Wait %v}; expected {Number %d, Err %v, Took %v, Wait %v}.", a.Number, orNil(a.Err), a.Took, a.Wait, want.Number, orNil(want.Err), want.Took, want.Wait)
 			}
 			if end := s.times()[i] + a.Took; at[i] != end {
 				return fmt.Errorf("Attempt %d was over after %v, and OnAttempt was told after %v; expected before the wait.", i+1, end, at[i])
@@ -293,7 +293,7 @@ func TestFailedAttemptLeavesNoConnection(tt *testing.T) {
 		}}
 		err := client.Connect(background)
 		if !errors.Is(err, denied) || len(servers) != len(answers) {
-			return fmt.Errorf("The Handshake failed twice in a way that passes and then for good. Connect made %d attempts and returned %v.", len(servers), err)
+			return fmt.Errorf("The Handshake failed twice in a way that passes and then for good. Connect made %d attempts and returned %v.", len(servers), orNil(err))
 		}
 		if client.Connected() {
 			return errors.New("Connect failed, and the client says that it is connected.")
@@ -330,7 +330,7 @@ func TestHandshakeHasTheTimeOfItsAttempt(tt *testing.T) {
 		var err error
 		took("A server took the connection and said nothing. With an AttemptTimeout of 5s, Connect", func() { err = client.Connect(ctx) })
 		if err != nil {
-			return fmt.Errorf("Two servers took the connection and then said nothing, for longer than the AttemptTimeout of 5s; the third one answered. Connect made %d attempts and returned %q after %v.", len(servers), err, time.Since(s.begin))
+			return fmt.Errorf("Two servers took the connection and then said nothing, for longer than the AttemptTimeout of 5s; the third one answered. Connect made %d attempts and returned %q after %v.", len(servers), orNil(err), time.Since(s.begin))
 		}
 		if at, want := s.times(), 5*time.Second+time.Second; (at[1] - at[0] - want).Abs() > time.Millisecond {
 			return fmt.Errorf("A server took the connection and said nothing. The AttemptTimeout is 5s and the first wait 1s, and the second attempt began %v after the first; expected %v.", at[1]-at[0], want)
@@ -350,7 +350,7 @@ func TestHandshakeHasTheTimeOfItsAttempt(tt *testing.T) {
 		time.AfterFunc(time.Minute, cancel)
 		var err error
 		if d := took("Connect, cancelled after 1m0s while the Handshake waited for the server,", func() { err = client.Connect(ctx) }); d != time.Minute || !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("Connect was cancelled after 1m0s, while the Handshake waited for the server. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", err, d)
+			return fmt.Errorf("Connect was cancelled after 1m0s, while the Handshake waited for the server. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", orNil(err), d)
 		}
 		return nil
 	})
@@ -372,10 +372,10 @@ func TestConnectLeavesNoDeadline(tt *testing.T) {
 			time.AfterFunc(time.Hour, func() { server.Write([]byte("still here")) })
 			begin := time.Now()
 			if _, err := conn.Read(make([]byte, 1)); err != nil {
-				return fmt.Errorf("Connect succeeded. %v later, with no deadline asked for, a read from the connection failed: %v.", time.Since(begin), err)
+				return fmt.Errorf("Connect succeeded. %v later, with no deadline asked for, a read from the connection failed: %v.", time.Since(begin), orNil(err))
 			}
 			if _, err := conn.Write([]byte("x")); err != nil {
-				return fmt.Errorf("Connect succeeded. %v later, with no deadline asked for, a write to the connection failed: %v.", time.Since(begin), err)
+				return fmt.Errorf("Connect succeeded. %v later, with no deadline asked for, a write to the connection failed: %v.", time.Since(begin), orNil(err))
 			}
 			return nil
 		})
@@ -397,7 +397,7 @@ func TestConnectWhileConnected(tt *testing.T) {
 			return err
 		}
 		if err := client.Connect(background); !errors.Is(err, robustclient.ErrConnected) {
-			return fmt.Errorf("Connect, called while there is a connection, returned %v; expected ErrConnected.", err)
+			return fmt.Errorf("Connect, called while there is a connection, returned %v; expected ErrConnected.", orNil(err))
 		}
 		if len(servers) != 1 {
 			return errors.New("Connect, called while there is a connection, connected once more.")
@@ -484,6 +484,6 @@ func TestRealNameServiceThatRecovers(tt *testing.T) {
 	names.Fail("chat.test", labtest.NXDomain)
 	t.Returns("Connect, to a name that does not exist,", func() { err = client.Connect(background) })
 	if !errors.Is(err, robustclient.ErrFinal) || attempts != 1 {
-		t.Broken("The name does not exist (NXDOMAIN). Connect made %d attempts and returned %v; expected ErrFinal after 1.", attempts, err)
+		t.Broken("The name does not exist (NXDOMAIN). Connect made %d attempts and returned %v; expected ErrFinal after 1.", attempts, orNil(err))
 	}
 }

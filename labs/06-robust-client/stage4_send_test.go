@@ -46,7 +46,7 @@ func TestSendAllSendsAll(tt *testing.T) {
 			b := text(size)
 			want = append(want, b...)
 			if sent, err := client.SendAll(background, b); sent != size || err != nil {
-				return fmt.Errorf("SendAll of %d bytes returned %d, %v; expected %d and no error.", size, sent, err, size)
+				return fmt.Errorf("SendAll of %d bytes returned %d, %v; expected %d and no error.", size, sent, orNil(err), size)
 			}
 		}
 		conn.Close()
@@ -65,7 +65,7 @@ func TestShortWriteIsFollowedByTheRest(tt *testing.T) {
 		all := readAll(server)
 		want := text(1000)
 		if sent, err := client.SendAll(background, want); sent != len(want) || err != nil {
-			return fmt.Errorf("Each Write took 7 bytes, without an error. SendAll of %d bytes returned %d, %v; expected %d and no error.", len(want), sent, err, len(want))
+			return fmt.Errorf("Each Write took 7 bytes, without an error. SendAll of %d bytes returned %d, %v; expected %d and no error.", len(want), sent, orNil(err), len(want))
 		}
 		conn.Close()
 		if got := <-all; !bytes.Equal(got, want) {
@@ -91,7 +91,7 @@ func TestWriteThatTakesNothingIsAnError(tt *testing.T) {
 	client := using(writer{near, func([]byte) (int, error) { return 0, nil }})
 	t.Returns("SendAll, on a connection that takes nothing and gives no error,", func() {
 		if n, err := client.SendAll(background, []byte("hello\n")); n != 0 || !errors.Is(err, io.ErrNoProgress) {
-			t.Errorf("Write took nothing and gave no error. SendAll returned %d, %v; expected 0 and io.ErrNoProgress.", n, err)
+			t.Errorf("Write took nothing and gave no error. SendAll returned %d, %v; expected 0 and io.ErrNoProgress.", n, orNil(err))
 		}
 	})
 }
@@ -106,7 +106,7 @@ func TestSendAllOfNothingWritesNothing(tt *testing.T) {
 	for _, b := range [][]byte{nil, {}} {
 		t.Returns("SendAll of nothing", func() {
 			if n, err := client.SendAll(background, b); n != 0 || err != nil {
-				t.Errorf("SendAll of no bytes returned %d, %v; expected 0 and no error: all of it was sent.", n, err)
+				t.Errorf("SendAll of no bytes returned %d, %v; expected 0 and no error: all of it was sent.", n, orNil(err))
 			}
 		})
 	}
@@ -114,7 +114,7 @@ func TestSendAllOfNothingWritesNothing(tt *testing.T) {
 		t.Broken("SendAll of no bytes called Write %d times; expected never.", n)
 	}
 	if _, err := new(robustclient.Client).SendAll(background, []byte("x")); !errors.Is(err, robustclient.ErrNotConnected) {
-		t.Broken("SendAll of a client that is not connected returned %v; expected ErrNotConnected.", err)
+		t.Broken("SendAll of a client that is not connected returned %v; expected ErrNotConnected.", orNil(err))
 	}
 }
 
@@ -144,7 +144,7 @@ func TestWholeSendHasOneDeadline(tt *testing.T) {
 				return fmt.Errorf("%s. The deadline of SendAll's context was 1m0s away, and it returned after %v.", c.what, d)
 			}
 			if !isEndOf(err) {
-				return fmt.Errorf("%s. SendAll sent %d bytes in 1m0s, its deadline, and returned %v; expected context.DeadlineExceeded (to errors.Is).", c.what, sent, err)
+				return fmt.Errorf("%s. SendAll sent %d bytes in 1m0s, its deadline, and returned %v; expected context.DeadlineExceeded (to errors.Is).", c.what, sent, orNil(err))
 			}
 			return nil
 		}, c.faults...)
@@ -162,7 +162,7 @@ func TestCancelEndsSendAll(tt *testing.T) {
 		d := took("The server reads nothing. SendAll, cancelled after 10s,", func() { _, err = client.SendAll(ctx, text(5000)) })
 		server.Close()
 		if d != 10*time.Second || !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("The server reads nothing, and SendAll was cancelled after 10s. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", err, d)
+			return fmt.Errorf("The server reads nothing, and SendAll was cancelled after 10s. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", orNil(err), d)
 		}
 		return nil
 	})
@@ -172,7 +172,7 @@ func TestCancelEndsSendAll(tt *testing.T) {
 		cancel()
 		sent, err := client.SendAll(ctx, []byte("too late\n"))
 		if got := arrived(server); sent != 0 || !errors.Is(err, context.Canceled) || len(got) > 0 {
-			return fmt.Errorf("SendAll was called with a context that had been cancelled. It returned %d, %v, and the server got %q; expected 0, context.Canceled, and nothing.", sent, err, got)
+			return fmt.Errorf("SendAll was called with a context that had been cancelled. It returned %d, %v, and the server got %q; expected 0, context.Canceled, and nothing.", sent, orNil(err), got)
 		}
 		return nil
 	})
@@ -189,7 +189,7 @@ func TestSendAllSaysHowMuch(tt *testing.T) {
 			sent, err := client.SendAll(ctx, text(5000))
 			got := arrived(server)
 			if err == nil || sent != len(got) {
-				return fmt.Errorf("SendAll of 5000 bytes was stopped by its deadline and returned %d, %v. The server got %d bytes; expected the same number.", sent, err, len(got))
+				return fmt.Errorf("SendAll of 5000 bytes was stopped by its deadline and returned %d, %v. The server got %d bytes; expected the same number.", sent, orNil(err), len(got))
 			}
 			if !bytes.Equal(got, text(len(got))) {
 				return fmt.Errorf("SendAll of 5000 bytes was stopped by its deadline, and the server got %d bytes, which are not the first ones.", len(got))
@@ -204,7 +204,7 @@ func TestSendAllSaysHowMuch(tt *testing.T) {
 	client := using(writer{near, func(b []byte) (int, error) { return min(len(b), 3), syscall.ECONNRESET }})
 	t.Returns("SendAll", func() {
 		if n, err := client.SendAll(background, []byte("hello\n")); n != 3 || !errors.Is(err, syscall.ECONNRESET) {
-			t.Errorf("Write took 3 of 6 bytes and failed with %q. SendAll returned %d, %v; expected 3 and that error.", syscall.ECONNRESET, n, err)
+			t.Errorf("Write took 3 of 6 bytes and failed with %q. SendAll returned %d, %v; expected 3 and that error.", syscall.ECONNRESET, n, orNil(err))
 		}
 	})
 }
@@ -226,7 +226,7 @@ func TestCutMessageIsNotFollowedByAnother(tt *testing.T) {
 			return fmt.Errorf("%d of 5000 bytes of a message were sent, and then SendAll was called with another one. The server got %q right behind the first part.", got, after)
 		}
 		if n1 != 0 || !errors.Is(err, robustclient.ErrPoisoned) {
-			return fmt.Errorf("%d of 5000 bytes of a message were sent, and then SendAll was called with another one. It returned %d, %v; expected 0 and ErrPoisoned.", got, n1, err)
+			return fmt.Errorf("%d of 5000 bytes of a message were sent, and then SendAll was called with another one. It returned %d, %v; expected 0 and ErrPoisoned.", got, n1, orNil(err))
 		}
 		// A new connection begins anew.
 		client.Drop()
@@ -236,7 +236,7 @@ func TestCutMessageIsNotFollowedByAnother(tt *testing.T) {
 		}
 		_, err = client.SendAll(background, []byte("hello\n"))
 		if after := arrived(fresh); err != nil || string(after) != "hello\n" {
-			return fmt.Errorf("On a new connection, after one that was cut in a message, SendAll of \"hello\\n\" returned %v, and the server got %q.", err, after)
+			return fmt.Errorf("On a new connection, after one that was cut in a message, SendAll of \"hello\\n\" returned %v, and the server got %q.", orNil(err), after)
 		}
 		return nil
 	})
@@ -253,12 +253,12 @@ func TestWhatWasNotBegunHarmsNothing(tt *testing.T) {
 		ctx, cancel := context.WithTimeout(background, time.Second)
 		defer cancel()
 		if sent, err := client.SendAll(ctx, []byte("no room\n")); sent != 0 || !isEndOf(err) {
-			return fmt.Errorf("There was no room for a message until its deadline. SendAll returned %d, %v; expected 0 and context.DeadlineExceeded (to errors.Is).", sent, err)
+			return fmt.Errorf("There was no room for a message until its deadline. SendAll returned %d, %v; expected 0 and context.DeadlineExceeded (to errors.Is).", sent, orNil(err))
 		}
 		arrived(server)
 		_, err := client.SendAll(background, []byte("hello\n"))
 		if got := arrived(server); err != nil || string(got) != "hello\n" {
-			return fmt.Errorf("Nothing of a message was sent before its deadline. The next SendAll, with room, returned %v, and the server got %q; expected \"hello\\n\": nothing was cut.", err, got)
+			return fmt.Errorf("Nothing of a message was sent before its deadline. The next SendAll, with room, returned %v, and the server got %q; expected \"hello\\n\": nothing was cut.", orNil(err), got)
 		}
 		return nil
 	})
@@ -303,7 +303,7 @@ func TestMessagesAreNotMixed(tt *testing.T) {
 		select {
 		case <-begun:
 		case err := <-returned:
-			t.Broken("SendAll returned %v and has not called Write.", err)
+			t.Broken("SendAll returned %v and has not called Write.", orNil(err))
 		}
 	})
 	for _, letter := range []string{"b", "c", "d"} {
@@ -340,7 +340,7 @@ func TestSenderWaitsForItsTurnNoLongerThanItsContext(tt *testing.T) {
 		select {
 		case <-begun: // now it waits for the server
 		case err := <-first:
-			t.Broken("SendAll returned %v; the server had not read anything.", err)
+			t.Broken("SendAll returned %v; the server had not read anything.", orNil(err))
 		}
 	})
 	ctx, cancel := context.WithTimeout(background, 20*time.Millisecond)
@@ -348,13 +348,13 @@ func TestSenderWaitsForItsTurnNoLongerThanItsContext(tt *testing.T) {
 	var err error
 	t.Returns("SendAll, with a deadline, while another one waits for the server,", func() { _, err = client.SendAll(ctx, []byte("second\n")) })
 	if !isEndOf(err) {
-		t.Broken("One SendAll waited for the server. A second one, with a deadline, returned %v; expected context.DeadlineExceeded (to errors.Is).", err)
+		t.Broken("One SendAll waited for the server. A second one, with a deadline, returned %v; expected context.DeadlineExceeded (to errors.Is).", orNil(err))
 	}
 	all := readAll(far)
 	t.Returns("The first SendAll, when the server reads,", func() { err = <-first })
 	near.Close()
 	if got := <-all; err != nil || string(got) != "first\n" {
-		t.Broken("One SendAll waited for the server, and a second one gave up waiting for its turn. The first one returned %v, and the server got %q; expected that it is not disturbed.", err, got)
+		t.Broken("One SendAll waited for the server, and a second one gave up waiting for its turn. The first one returned %v, and the server got %q; expected that it is not disturbed.", orNil(err), got)
 	}
 }
 
@@ -370,7 +370,7 @@ func TestSendAllLeavesNoDeadline(tt *testing.T) {
 		cancel()
 		time.Sleep(time.Hour)
 		if _, err := conn.Write([]byte("later\n")); err != nil {
-			return fmt.Errorf("SendAll succeeded within its deadline of 1m0s. An hour later a Write to the connection failed: %v.", err)
+			return fmt.Errorf("SendAll succeeded within its deadline of 1m0s. An hour later a Write to the connection failed: %v.", orNil(err))
 		}
 		arrived(server)
 		return nil
@@ -387,7 +387,7 @@ func TestSendAllLeavesNoDeadline(tt *testing.T) {
 		var err error
 		d := took("A Read", func() { _, err = conn.Read(make([]byte, 1)) })
 		if d != time.Hour {
-			return fmt.Errorf("The connection had a read deadline 1h0m0s away, and SendAll was called. A Read then ended after %v (%v); expected that SendAll leaves the read deadline alone.", d, err)
+			return fmt.Errorf("The connection had a read deadline 1h0m0s away, and SendAll was called. A Read then ended after %v (%v); expected that SendAll leaves the read deadline alone.", d, orNil(err))
 		}
 		return nil
 	})
@@ -407,7 +407,7 @@ func TestLateCancelDoesNotHurtTheNextSend(tt *testing.T) {
 		// Now there is room for 10 bytes; the last 5 of 15 wait for the server.
 		time.AfterFunc(time.Minute, func() { io.ReadFull(server, make([]byte, 15)) })
 		if _, err := client.SendAll(background, text(15)); err != nil && !errors.Is(err, robustclient.ErrPoisoned) {
-			return fmt.Errorf("A context ended at the very moment when what it was for succeeded. The next SendAll, with a context that does not end, returned %v.", err)
+			return fmt.Errorf("A context ended at the very moment when what it was for succeeded. The next SendAll, with a context that does not end, returned %v.", orNil(err))
 		}
 		return nil
 	})
@@ -429,12 +429,12 @@ func TestRealConnectionThatIsStuckOrReset(tt *testing.T) {
 	var sent int
 	t.Returns("SendAll, with a deadline and a server that reads nothing,", func() { sent, err = client.SendAll(ctx, message) })
 	if err == nil || sent == len(message) {
-		t.Broken("The server reads nothing, and SendAll of 16 MiB returned %d, %v.", sent, err)
+		t.Broken("The server reads nothing, and SendAll of 16 MiB returned %d, %v.", sent, orNil(err))
 	}
 	client.Drop()
 	peer.Conn().SetReadDeadline(time.Now().Add(labtest.Patience))
 	if got, err := io.Copy(io.Discard, peer.Conn()); int(got) != sent || err != nil {
-		t.Broken("SendAll was stopped by its deadline and returned %d. When the server read on, it got %d bytes (%v); expected the same number.", sent, got, err)
+		t.Broken("SendAll was stopped by its deadline and returned %d. When the server read on, it got %d bytes (%v); expected the same number.", sent, got, orNil(err))
 	}
 
 	conn, err = net.Dial("tcp", server.Addr())
@@ -447,6 +447,6 @@ func TestRealConnectionThatIsStuckOrReset(tt *testing.T) {
 	peer.Reset()
 	t.Returns("SendAll, to a server that has reset the connection,", func() { sent, err = client.SendAll(background, message) })
 	if err == nil || sent == len(message) {
-		t.Broken("The server has reset the connection, and SendAll of 16 MiB returned %d, %v; expected an error.", sent, err)
+		t.Broken("The server has reset the connection, and SendAll of 16 MiB returned %d, %v; expected an error.", sent, orNil(err))
 	}
 }

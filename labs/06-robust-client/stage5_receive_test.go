@@ -35,7 +35,7 @@ func TestLinesComeOneByOne(tt *testing.T) {
 			for i, line := range want {
 				got, err := client.Receive(background, time.Minute, time.Minute)
 				if err != nil || string(got) != line {
-					return fmt.Errorf("The server sent six lines, which came %s. Receive number %d returned %.40q, %v; expected %.40q.", c.what, i+1, got, err, line)
+					return fmt.Errorf("The server sent six lines, which came %s. Receive number %d returned %.40q, %v; expected %.40q.", c.what, i+1, got, orNil(err), line)
 				}
 			}
 			return nil
@@ -95,7 +95,7 @@ func TestSlowGoneAndBrokenAreThreeThings(tt *testing.T) {
 			line, err := client.Receive(background, time.Second, time.Minute)
 			for _, o := range outcomes {
 				if errors.Is(err, o.is) != (o.name == c.want) {
-					return fmt.Errorf("%s. Receive returned %q, %v; expected %s and none of the others (to errors.Is).", c.what, line, err, c.want)
+					return fmt.Errorf("%s. Receive returned %q, %v; expected %s and none of the others (to errors.Is).", c.what, line, orNil(err), c.want)
 				}
 			}
 			return nil
@@ -119,7 +119,7 @@ func TestTrickleDoesNotMoveTheEnd(tt *testing.T) {
 		d := took("The server sent a byte a second and never a whole line. Receive, with a total of 1m0s,", func() { _, err = client.Receive(background, 5*time.Second, time.Minute) })
 		client.Drop()
 		if d != time.Minute || !isTimeout(err) {
-			return fmt.Errorf("The server sent a byte a second and never a whole line. With a total of 1m0s, Receive returned %v after %v; expected os.ErrDeadlineExceeded after 1m0s.", err, d)
+			return fmt.Errorf("The server sent a byte a second and never a whole line. With a total of 1m0s, Receive returned %v after %v; expected os.ErrDeadlineExceeded after 1m0s.", orNil(err), d)
 		}
 		return nil
 	})
@@ -133,7 +133,7 @@ func TestSilenceIsNoticed(tt *testing.T) {
 		var err error
 		d := took("The server sent half a line and then nothing. Receive, with an idle of 5s,", func() { _, err = client.Receive(background, 5*time.Second, time.Hour) })
 		if d != 9*time.Second || !isTimeout(err) {
-			return fmt.Errorf("The server sent half a line after 4s and then nothing. With an idle of 5s, Receive returned %v after %v; expected os.ErrDeadlineExceeded after 9s.", err, d)
+			return fmt.Errorf("The server sent half a line after 4s and then nothing. With an idle of 5s, Receive returned %v after %v; expected os.ErrDeadlineExceeded after 9s.", orNil(err), d)
 		}
 		return nil
 	})
@@ -147,7 +147,7 @@ func TestSilenceIsNoticed(tt *testing.T) {
 		}()
 		line, err := client.Receive(background, 5*time.Second, 0)
 		if err != nil || string(line) != "slowly, but surely" {
-			return fmt.Errorf("The server sent a byte every 4s. With an idle of 5s and no total, Receive returned %q, %v; expected the line.", line, err)
+			return fmt.Errorf("The server sent a byte every 4s. With an idle of 5s and no total, Receive returned %q, %v; expected the line.", line, orNil(err))
 		}
 		return nil
 	})
@@ -163,7 +163,7 @@ func TestTimeoutLosesNothing(tt *testing.T) {
 			server.Write([]byte(part))
 			if i == 0 {
 				if line, err := client.Receive(background, time.Second, time.Second); string(line) != "one" {
-					return fmt.Errorf("The server sent %q, and Receive returned %q, %v.", part, line, err)
+					return fmt.Errorf("The server sent %q, and Receive returned %q, %v.", part, line, orNil(err))
 				}
 			}
 			ctx := background
@@ -180,7 +180,7 @@ func TestTimeoutLosesNothing(tt *testing.T) {
 		for _, want := range []string{"first, second, third.", "two"} {
 			line, err := client.Receive(background, time.Second, time.Second)
 			if err != nil || string(line) != want {
-				return fmt.Errorf("The line \"first, second, third.\" came in four parts, with a timeout, a cancelled call and another timeout between them. After that Receive returned %q, %v; expected %q.", line, err, want)
+				return fmt.Errorf("The line \"first, second, third.\" came in four parts, with a timeout, a cancelled call and another timeout between them. After that Receive returned %q, %v; expected %q.", line, orNil(err), want)
 			}
 		}
 		return nil
@@ -201,7 +201,7 @@ func TestReceiveLeavesNoDeadline(tt *testing.T) {
 			client.Receive(ctx, time.Second, 2*time.Second)
 			time.AfterFunc(time.Hour, func() { server.Write([]byte("later\n")) })
 			if _, err := conn.Read(make([]byte, 10)); err != nil {
-				return fmt.Errorf("A Receive with a total of 2s %s. A Read from the connection after it failed: %v; expected that it waits for the server.", c.what, err)
+				return fmt.Errorf("A Receive with a total of 2s %s. A Read from the connection after it failed: %v; expected that it waits for the server.", c.what, orNil(err))
 			}
 			return nil
 		})
@@ -222,7 +222,7 @@ func TestReceiveDoesNotTouchSending(tt *testing.T) {
 		client.Receive(ctx, 0, 0)
 		time.AfterFunc(time.Minute, func() { io.ReadFull(server, make([]byte, 20)) })
 		if err := <-written; err != nil {
-			return fmt.Errorf("While a Write waited for the server, a Receive was timed out. The Write failed with %v; expected that it goes on.", err)
+			return fmt.Errorf("While a Write waited for the server, a Receive was timed out. The Write failed with %v; expected that it goes on.", orNil(err))
 		}
 		return nil
 	})
@@ -238,11 +238,11 @@ func TestCancelEndsReceive(tt *testing.T) {
 		time.AfterFunc(5*time.Second, func() { server.Write([]byte("hal")) })
 		d := took("Receive, cancelled after 10s,", func() { _, err = client.Receive(ctx, 7*time.Second, time.Hour) })
 		if d != 10*time.Second || !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("Receive was cancelled after 10s. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", err, d)
+			return fmt.Errorf("Receive was cancelled after 10s. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", orNil(err), d)
 		}
 		server.Write([]byte("f\n"))
 		if line, err := client.Receive(background, 0, time.Second); string(line) != "half" {
-			return fmt.Errorf("Receive was cancelled in the middle of a line. The next one returned %q, %v; expected \"half\".", line, err)
+			return fmt.Errorf("Receive was cancelled in the middle of a line. The next one returned %q, %v; expected \"half\".", line, orNil(err))
 		}
 		return nil
 	})
@@ -253,7 +253,7 @@ func TestCancelEndsReceive(tt *testing.T) {
 		client := using(overtaken{conn, cancel})
 		var err error
 		if d := took("Receive, cancelled just as it set a deadline,", func() { _, err = client.Receive(ctx, time.Hour, time.Hour) }); d > time.Minute || !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("Receive was cancelled just as it set the deadline of its Read to an hour from then. It returned %v after %v; expected context.Canceled (to errors.Is), at once: who sets the deadline last wins.", err, d)
+			return fmt.Errorf("Receive was cancelled just as it set the deadline of its Read to an hour from then. It returned %v after %v; expected context.Canceled (to errors.Is), at once: who sets the deadline last wins.", orNil(err), d)
 		}
 		return nil
 	})
@@ -263,7 +263,7 @@ func TestCancelEndsReceive(tt *testing.T) {
 		defer cancel()
 		var err error
 		if d := took("Receive, with a context whose deadline is 1m0s away,", func() { _, err = client.Receive(ctx, 0, time.Hour) }); d != time.Minute || !isEndOf(err) {
-			return fmt.Errorf("The deadline of Receive's context was 1m0s away, and the server said nothing. It returned %v after %v; expected context.DeadlineExceeded (to errors.Is) after 1m0s.", err, d)
+			return fmt.Errorf("The deadline of Receive's context was 1m0s away, and the server said nothing. It returned %v after %v; expected context.DeadlineExceeded (to errors.Is) after 1m0s.", orNil(err), d)
 		}
 		return nil
 	})
@@ -314,7 +314,7 @@ func TestLateCancelDoesNotHurtTheNextReceive(tt *testing.T) {
 		time.AfterFunc(time.Minute, func() { server.Write([]byte("two\n")) })
 		line, err = client.Receive(background, 0, 0)
 		if err != nil || string(line) != want {
-			return fmt.Errorf("A context ended at the very moment when what it was for succeeded. The next Receive, with a context that does not end, returned %q, %v; expected %q.", line, err, want)
+			return fmt.Errorf("A context ended at the very moment when what it was for succeeded. The next Receive, with a context that does not end, returned %q, %v; expected %q.", line, orNil(err), want)
 		}
 		return nil
 	})
@@ -328,7 +328,7 @@ func TestLineWithoutEndIsRefused(tt *testing.T) {
 		go server.Write(append(append([]byte("first\n"), longest...), "\nnext\n"...))
 		for _, want := range []string{"first", string(longest), "next"} {
 			if line, err := client.Receive(background, time.Second, 0); err != nil || string(line) != want {
-				return fmt.Errorf("The server sent a line of %d bytes, its LF included, which is MaxLine. Receive returned %.20q… (%d bytes), %v; expected a line of %d bytes.", robustclient.MaxLine, line, len(line), err, len(want))
+				return fmt.Errorf("The server sent a line of %d bytes, its LF included, which is MaxLine. Receive returned %.20q… (%d bytes), %v; expected a line of %d bytes.", robustclient.MaxLine, line, len(line), orNil(err), len(want))
 			}
 		}
 		return nil
@@ -349,7 +349,7 @@ func TestLineWithoutEndIsRefused(tt *testing.T) {
 		client.Drop()
 		time.Sleep(time.Second)
 		if !errors.Is(err, robustclient.ErrTooLong) {
-			return fmt.Errorf("The server sent bytes without an LF among them, on and on. Receive returned %v; expected ErrTooLong.", err)
+			return fmt.Errorf("The server sent bytes without an LF among them, on and on. Receive returned %v; expected ErrTooLong.", orNil(err))
 		}
 		if most := 2*robustclient.MaxLine + labtest.DefaultStreamBuffer + 8192; sent.Load() > int64(most) {
 			return fmt.Errorf("The server sent bytes without an LF among them, on and on, and it could send %d of them before Receive returned ErrTooLong; MaxLine is %d.", sent.Load(), robustclient.MaxLine)
@@ -376,19 +376,19 @@ func TestRealServerThatIsSlowGoneOrBroken(tt *testing.T) {
 	client, slow := join("slow")
 	slow.SendRaw([]byte("hal"))
 	if line, err := receive(client, 30*time.Millisecond); !isTimeout(err) {
-		t.Broken("The server sent half a line. Receive, with an idle of 30ms, returned %q, %v; expected os.ErrDeadlineExceeded.", line, err)
+		t.Broken("The server sent half a line. Receive, with an idle of 30ms, returned %q, %v; expected os.ErrDeadlineExceeded.", line, orNil(err))
 	}
 	slow.SendRaw([]byte("f\n"))
 	if line, err := receive(client, 0); err != nil || string(line) != "half" {
-		t.Broken("The server sent the other half. Receive returned %q, %v; expected \"half\".", line, err)
+		t.Broken("The server sent the other half. Receive returned %q, %v; expected \"half\".", line, orNil(err))
 	}
 	slow.CloseWrite()
 	if line, err := receive(client, 0); !errors.Is(err, io.EOF) {
-		t.Broken("The server ended the connection. Receive returned %q, %v; expected io.EOF.", line, err)
+		t.Broken("The server ended the connection. Receive returned %q, %v; expected io.EOF.", line, orNil(err))
 	}
 	client, broken := join("broken")
 	broken.Reset()
 	if line, err := receive(client, 0); err == nil || isTimeout(err) || errors.Is(err, io.EOF) {
-		t.Broken("The server reset the connection. Receive returned %q, %v; expected ECONNRESET.", line, err)
+		t.Broken("The server reset the connection. Receive returned %q, %v; expected ECONNRESET.", line, orNil(err))
 	}
 }

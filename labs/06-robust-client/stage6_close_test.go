@@ -29,7 +29,7 @@ func TestServerHearsAllAndAnswersLast(tt *testing.T) {
 		heard := make(chan string, 1)
 		go func() { // answers when it has heard all
 			all, err := io.ReadAll(server)
-			heard <- fmt.Sprintf("%q, %v", all, err)
+			heard <- fmt.Sprintf("%q, %v", all, orEOF(err))
 			if err == nil {
 				server.Write([]byte("and goodbye\n"))
 			}
@@ -38,11 +38,11 @@ func TestServerHearsAllAndAnswersLast(tt *testing.T) {
 		var tail []byte
 		var err error
 		d := took("CloseGracefully, where the server answers when it hears the end,", func() { tail, err = client.CloseGracefully(background, plenty) })
-		if got := <-heard; got != `"my last words\n", <nil>` {
+		if got := <-heard; got != `"my last words\n", EOF` {
 			return fmt.Errorf("The client sent \"my last words\\n\" and closed. The server read %s; expected that and then the end.", got)
 		}
 		if string(tail) != "and goodbye\n" || err != nil || d > time.Second {
-			return fmt.Errorf("The server answered \"and goodbye\\n\" when it heard the end, and ended too. CloseGracefully returned the tail %q and %v after %v; expected that answer, at once.", tail, err, d)
+			return fmt.Errorf("The server answered \"and goodbye\\n\" when it heard the end, and ended too. CloseGracefully returned the tail %q and %v after %v; expected that answer, at once.", tail, orNil(err), d)
 		}
 		return nil
 	}, labtest.ToServer.Delay(20*time.Millisecond, 20*time.Millisecond), labtest.ToClient.Delay(20*time.Millisecond, 20*time.Millisecond))
@@ -55,7 +55,7 @@ func TestTailIsAllThatWasNotReceived(tt *testing.T) {
 		client, _, server := connected(n)
 		server.Write([]byte("one\ntwo\nthr")) // in one piece
 		if line, err := client.Receive(background, time.Second, 0); string(line) != "one" {
-			return fmt.Errorf("Receive returned %q, %v.", line, err)
+			return fmt.Errorf("Receive returned %q, %v.", line, orNil(err))
 		}
 		go func() {
 			time.Sleep(time.Second)
@@ -64,7 +64,7 @@ func TestTailIsAllThatWasNotReceived(tt *testing.T) {
 		}()
 		tail, err := client.CloseGracefully(background, plenty)
 		if string(tail) != "two\nthree\n" || err != nil {
-			return fmt.Errorf("The server sent \"one\\ntwo\\nthr\", Receive was called once, and then \"ee\\n\" came, and the end. CloseGracefully returned the tail %q and %v; expected \"two\\nthree\\n\".", tail, err)
+			return fmt.Errorf("The server sent \"one\\ntwo\\nthr\", Receive was called once, and then \"ee\\n\" came, and the end. CloseGracefully returned the tail %q and %v; expected \"two\\nthree\\n\".", tail, orNil(err))
 		}
 		return nil
 	})
@@ -100,7 +100,7 @@ func TestServerThatNeverEndsHoldsNobody(tt *testing.T) {
 			select {
 			case err := <-closed:
 				if d := time.Since(begin); d != c.want || !isEndOf(err) {
-					return fmt.Errorf("%s, and never ends. With a CloseTimeout of %v, CloseGracefully returned %v after %v; expected context.DeadlineExceeded (to errors.Is) after %v.", c.what, c.want, err, d, c.want)
+					return fmt.Errorf("%s, and never ends. With a CloseTimeout of %v, CloseGracefully returned %v after %v; expected context.DeadlineExceeded (to errors.Is) after %v.", c.what, c.want, orNil(err), d, c.want)
 				}
 			case <-time.After(time.Hour):
 				server.Close()
@@ -126,7 +126,7 @@ func TestCancelEndsTheClose(tt *testing.T) {
 		var tail []byte
 		var err error
 		if d := took("The server does not end. CloseGracefully, cancelled after 10s,", func() { tail, err = client.CloseGracefully(ctx, plenty) }); d != 10*time.Second || !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("The server does not end. CloseGracefully was cancelled after 10s and returned %v after %v; expected context.Canceled (to errors.Is), at once.", err, d)
+			return fmt.Errorf("The server does not end. CloseGracefully was cancelled after 10s and returned %v after %v; expected context.Canceled (to errors.Is), at once.", orNil(err), d)
 		}
 		if string(tail) != "wait" {
 			return fmt.Errorf("The server sent \"wait\" and did not end. CloseGracefully was cancelled and returned the tail %q; expected what had come.", tail)
@@ -158,7 +158,7 @@ func TestFloodIsBounded(tt *testing.T) {
 		d := took("The server sends without end. CloseGracefully", func() { tail, err = client.CloseGracefully(background, most) })
 		time.Sleep(time.Second)
 		if !errors.Is(err, robustclient.ErrTailTooLong) {
-			return fmt.Errorf("The server sends without end. CloseGracefully, with at most %d bytes, returned %d bytes and %v after %v; expected ErrTailTooLong.", most, len(tail), err, d)
+			return fmt.Errorf("The server sends without end. CloseGracefully, with at most %d bytes, returned %d bytes and %v after %v; expected ErrTailTooLong.", most, len(tail), orNil(err), d)
 		}
 		if len(tail) > most {
 			return fmt.Errorf("The server sends without end. CloseGracefully, with at most %d bytes, returned a tail of %d.", most, len(tail))
@@ -173,7 +173,7 @@ func TestFloodIsBounded(tt *testing.T) {
 		server.Write([]byte("12345"))
 		server.CloseWrite()
 		if tail, err := client.CloseGracefully(background, 5); err != nil || string(tail) != "12345" {
-			return fmt.Errorf("The server sent 5 bytes and ended. CloseGracefully, with at most 5 bytes, returned %q, %v; expected them and no error.", tail, err)
+			return fmt.Errorf("The server sent 5 bytes and ended. CloseGracefully, with at most 5 bytes, returned %q, %v; expected them and no error.", tail, orNil(err))
 		}
 		return nil
 	})
@@ -186,7 +186,7 @@ func TestBrokenConnectionIsReported(tt *testing.T) {
 		time.AfterFunc(time.Second, server.Reset)
 		tail, err := client.CloseGracefully(background, plenty)
 		if !errors.Is(err, syscall.ECONNRESET) {
-			return fmt.Errorf("The server reset the connection while the client closed it. CloseGracefully returned %q, %v; expected ECONNRESET (to errors.Is).", tail, err)
+			return fmt.Errorf("The server reset the connection while the client closed it. CloseGracefully returned %q, %v; expected ECONNRESET (to errors.Is).", tail, orNil(err))
 		}
 		if client.Connected() {
 			return errors.New("The server reset the connection while the client closed it. Afterwards the client says that it is connected.")
@@ -212,17 +212,17 @@ func TestClosedClientCanConnectAgain(tt *testing.T) {
 		client, conn, server := connected(n)
 		server.CloseWrite()
 		if _, err := client.CloseGracefully(background, plenty); err != nil {
-			return fmt.Errorf("The server ended first. CloseGracefully returned %v; expected no error.", err)
+			return fmt.Errorf("The server ended first. CloseGracefully returned %v; expected no error.", orNil(err))
 		}
 		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
-			return fmt.Errorf("After CloseGracefully a Read from the connection gives %v; expected net.ErrClosed.", err)
+			return fmt.Errorf("After CloseGracefully a Read from the connection gives %v; expected net.ErrClosed.", orNil(err))
 		}
 		if tail, err := client.CloseGracefully(background, plenty); !errors.Is(err, robustclient.ErrNotConnected) {
-			return fmt.Errorf("CloseGracefully was called once more, without a connection. It returned %q, %v; expected ErrNotConnected.", tail, err)
+			return fmt.Errorf("CloseGracefully was called once more, without a connection. It returned %q, %v; expected ErrNotConnected.", tail, orNil(err))
 		}
 		next, _ := n.Pair()
 		if err := client.Use(next); err != nil || !client.Connected() {
-			return fmt.Errorf("After CloseGracefully the client does not take a new connection: %v.", err)
+			return fmt.Errorf("After CloseGracefully the client does not take a new connection: %v.", orNil(err))
 		}
 		client.Drop()
 		return nil
@@ -269,11 +269,11 @@ func TestWaitingReceiveEndsWithTheConnection(tt *testing.T) {
 	var err error
 	t.Returns("CloseGracefully, while a Receive waits,", func() { tail, err = client.CloseGracefully(background, plenty) })
 	if err != nil {
-		t.Broken("A Receive waited, CloseGracefully was called, and the server said \"goodbye\" and ended. CloseGracefully returned %v.", err)
+		t.Broken("A Receive waited, CloseGracefully was called, and the server said \"goodbye\" and ended. CloseGracefully returned %v.", orNil(err))
 	}
 	t.Returns("A Receive that waited, after CloseGracefully,", func() { err = <-ended })
 	if slices.Contains(got, "goodbye") == bytes.Contains(tail, []byte("goodbye")) {
-		t.Broken("A Receive waited, CloseGracefully was called, and the server said \"goodbye\" and ended. Receive returned the lines %q (%v), and the tail is %q; expected it in one of them.", got, err, tail)
+		t.Broken("A Receive waited, CloseGracefully was called, and the server said \"goodbye\" and ended. Receive returned the lines %q (%v), and the tail is %q; expected it in one of them.", got, orNil(err), tail)
 	}
 }
 
@@ -300,7 +300,7 @@ func TestRealServerLosesNothing(tt *testing.T) {
 		peer.Conn().SetReadDeadline(time.Now().Add(labtest.Patience))
 		got, err := io.ReadAll(peer.Conn())
 		if err != nil || !bytes.Equal(got, message) {
-			t.Broken("The client sent %d bytes and closed. The server, which was sending too, got %d of them and then %v; expected all and io.EOF.", len(message), len(got), orEOF(err))
+			t.Broken("The client sent %d bytes and closed. The server, which was sending too, got %d of them and then %v; expected all and io.EOF.", len(message), len(got), orEOF(orNil(err)))
 		}
 		peer.Close()
 	}

@@ -390,7 +390,7 @@ func TestCallsAreDoneOneAfterTheOther(tt *testing.T) {
 	t.Returns("Do, called by ten goroutines at once,", func() {
 		for range callers {
 			if err := <-wrong; err != nil {
-				t.Broken("%v", err)
+				t.Broken("%v", orNil(err))
 			}
 		}
 	})
@@ -438,7 +438,7 @@ func TestDoEndsWithItsContext(tt *testing.T) {
 			select {
 			case err := <-ended:
 				if d := time.Since(begin); d != 100*time.Second || !errors.Is(err, context.Canceled) {
-					return fmt.Errorf("Do %s and was cancelled after 100s. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", c.what, err, d)
+					return fmt.Errorf("Do %s and was cancelled after 100s. It returned %v after %v; expected context.Canceled (to errors.Is), at once.", c.what, orNil(err), d)
 				}
 			case <-time.After(2 * time.Hour):
 				up.Store(true)
@@ -450,7 +450,7 @@ func TestDoEndsWithItsContext(tt *testing.T) {
 			defer cancel()
 			reply, err := one.Do(again, "plum")
 			if err != nil || !strings.HasSuffix(reply, ": plum") {
-				return fmt.Errorf("A Do %s and was cancelled. The next one, Do(\"plum\"), returned %q, %v.", c.what, reply, err)
+				return fmt.Errorf("A Do %s and was cancelled. The next one, Do(\"plum\"), returned %q, %v.", c.what, reply, orNil(err))
 			}
 			one.Client.Drop()
 			s.close()
@@ -472,7 +472,7 @@ func TestDoEndsWithItsContext(tt *testing.T) {
 	var err error
 	t.Returns("Do, with a deadline, while another one waits for its reply,", func() { _, err = one.Do(ctx, "pear") })
 	if !isEndOf(err) {
-		t.Broken("One Do waited for its reply. A second one, with a deadline, returned %v; expected context.DeadlineExceeded (to errors.Is).", err)
+		t.Broken("One Do waited for its reply. A second one, with a deadline, returned %v; expected context.DeadlineExceeded (to errors.Is).", orNil(err))
 	}
 	cancel()
 	t.Returns("Do, when it is cancelled,", func() { <-ended })
@@ -528,10 +528,10 @@ func TestServerThatHangsUpIsNotHammered(tt *testing.T) {
 		})
 		_, err := one.Do(ctx, "apple")
 		if got := len(s.dials()); got > 12 || got < 4 {
-			return fmt.Errorf("For a minute the server took every connection and hung up at the request. With waits of 1s, 2s, 4s, 8s, and then 10s, the session connected %d times (%v); expected 8 or so.", got, err)
+			return fmt.Errorf("For a minute the server took every connection and hung up at the request. With waits of 1s, 2s, 4s, 8s, and then 10s, the session connected %d times (%v); expected 8 or so.", got, orNil(err))
 		}
 		if !isEndOf(err) {
-			return fmt.Errorf("For a minute, which was Do's deadline, the server hung up at the request. Do returned %v; expected context.DeadlineExceeded (to errors.Is).", err)
+			return fmt.Errorf("For a minute, which was Do's deadline, the server hung up at the request. Do returned %v; expected context.DeadlineExceeded (to errors.Is).", orNil(err))
 		}
 		one.Client.Drop()
 		return nil
@@ -549,7 +549,7 @@ func TestConnectThatGivesUpEndsDo(tt *testing.T) {
 		defer cancel()
 		_, err := one.Do(ctx, "apple")
 		if !errors.Is(err, robustclient.ErrAttempts) || len(s.times()) != 3 {
-			return fmt.Errorf("The server refuses, and the client may make 3 attempts. Do made %d and returned %v; expected what Connect returns (ErrAttempts, to errors.Is).", len(s.times()), err)
+			return fmt.Errorf("The server refuses, and the client may make 3 attempts. Do made %d and returned %v; expected what Connect returns (ErrAttempts, to errors.Is).", len(s.times()), orNil(err))
 		}
 		return nil
 	})
@@ -575,7 +575,7 @@ func TestRepeatedRequestHasNoSecondEffect(tt *testing.T) {
 			got, err = replies.Do(r, func() string { effects[c.want]++; return c.want })
 		})
 		if err != nil || got != c.want {
-			t.Broken("Request %d of %s: Replies.Do returned %q, %v; expected %q.", c.seq, c.session, got, err, c.want)
+			t.Broken("Request %d of %s: Replies.Do returned %q, %v; expected %q.", c.seq, c.session, got, orNil(err), c.want)
 		}
 		if effects[c.want] != 1 {
 			t.Broken("Request %d of %s came again, and took effect %d times.", c.seq, c.session, effects[c.want])
@@ -674,7 +674,7 @@ func TestStaleRequestIsRefused(tt *testing.T) {
 	var err error
 	t.Returns("Replies.Do", func() { _, err = replies.Do(robustclient.Request{Session: "alice", Seq: 1}, effect) })
 	if !errors.Is(err, robustclient.ErrStale) || effects != 3 {
-		t.Broken("Request 1 came after request 3 of its session, from a connection that was given up long ago. Replies.Do returned %v, and there were %d effects; expected ErrStale, and 3.", err, effects)
+		t.Broken("Request 1 came after request 3 of its session, from a connection that was given up long ago. Replies.Do returned %v, and there were %d effects; expected ErrStale, and 3.", orNil(err), effects)
 	}
 }
 
@@ -732,7 +732,7 @@ func TestRealConnectionsAreCutAndEffectsHappenOnce(tt *testing.T) {
 		t.Returns("Do", func() { reply, err = one.Do(ctx, body) })
 		cancel()
 		if err != nil || reply != "did "+body {
-			t.Broken("Connections were cut and reset before replies. Do(%q) returned %q, %v.", body, reply, err)
+			t.Broken("Connections were cut and reset before replies. Do(%q) returned %q, %v.", body, reply, orNil(err))
 		}
 	}
 	one.Client.Drop()

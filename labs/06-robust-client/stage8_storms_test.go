@@ -115,7 +115,7 @@ func call(b *robustclient.Breaker, outcome error) (allowed bool, err error) {
 func calls(b *robustclient.Breaker, what string, outcomes ...error) error {
 	for i, outcome := range outcomes {
 		if allowed, err := call(b, outcome); !allowed {
-			return fmt.Errorf("%s: call %d was refused (%v); expected that it is allowed.", what, i+1, err)
+			return fmt.Errorf("%s: call %d was refused (%v); expected that it is allowed.", what, i+1, orNil(err))
 		}
 	}
 	return nil
@@ -124,7 +124,7 @@ func calls(b *robustclient.Breaker, what string, outcomes ...error) error {
 // isOpen checks that b refuses.
 func isOpen(b *robustclient.Breaker, what string) error {
 	if allowed, err := call(b, nil); allowed || !errors.Is(err, robustclient.ErrOpen) {
-		return fmt.Errorf("%s: a call was allowed, or refused with something else than ErrOpen (%v); expected ErrOpen.", what, err)
+		return fmt.Errorf("%s: a call was allowed, or refused with something else than ErrOpen (%v); expected ErrOpen.", what, orNil(err))
 	}
 	return nil
 }
@@ -294,7 +294,7 @@ func TestOldVerdictDoesNotCount(tt *testing.T) {
 		time.Sleep(2 * time.Second)
 		probe, err := b.Allow()
 		if err != nil {
-			return fmt.Errorf("A call from before the breaker opened failed late, and 11s after it opened, with a Cooldown of 10s, a call was refused (%v); expected that nothing is prolonged.", err)
+			return fmt.Errorf("A call from before the breaker opened failed late, and 11s after it opened, with a Cooldown of 10s, a call was refused (%v); expected that nothing is prolonged.", orNil(err))
 		}
 		old[2](nil)
 		if err := isOpen(b, "While the probe is on its way, a call from before the breaker opened succeeds"); err != nil {
@@ -426,12 +426,12 @@ func TestRealServerIsProbed(tt *testing.T) {
 	for range 3 {
 		t.Returns("Guard.Do", func() { err = g.Do(background, ask) })
 		if err == nil || errors.Is(err, robustclient.ErrOpen) {
-			t.Broken("The server resets every connection. A call that should have been made returned %v.", err)
+			t.Broken("The server resets every connection. A call that should have been made returned %v.", orNil(err))
 		}
 	}
 	t.Returns("Guard.Do", func() { err = g.Do(background, ask) })
 	if time.Since(begin) < 30*time.Millisecond && (!errors.Is(err, robustclient.ErrOpen) || attempts != 3) {
-		t.Broken("The server reset three connections, with a Threshold of 3. The next call returned %v, after %d attempts; expected ErrOpen, after 3.", err, attempts)
+		t.Broken("The server reset three connections, with a Threshold of 3. The next call returned %v, after %d attempts; expected ErrOpen, after 3.", orNil(err), attempts)
 	}
 	addr.Store(server.Addr())
 	t.Eventually("That the breaker closes again, with a server that is well again and a Cooldown of 30ms", func() bool {
@@ -439,7 +439,7 @@ func TestRealServerIsProbed(tt *testing.T) {
 	})
 	for i := range 5 {
 		if err := g.Do(background, ask); err != nil {
-			t.Broken("The server is well again and the probe succeeded. Call %d after it returned %v.", i+1, err)
+			t.Broken("The server is well again and the probe succeeded. Call %d after it returned %v.", i+1, orNil(err))
 		}
 	}
 }
