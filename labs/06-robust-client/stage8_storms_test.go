@@ -320,14 +320,14 @@ func TestVerdictCountsOnce(tt *testing.T) {
 	})
 }
 
-// storm lets a thousand clients ask a server for something every five seconds,
-// through guards. The server is down for a minute, from 20 s on. It returns
-// how many requests there were, how many attempts they became, how many
-// attempts were made while the server was down, and how many of the requests in
-// the last 15 s succeeded.
-func storm(guard func(client int) *robustclient.Guard) *stormCount {
+// storm lets clients ask a server for something again and again, through
+// guards. The server is down for a minute, from 20 s on. It returns how many
+// requests there were, how many attempts they became, how many attempts were
+// made while the server was down, and how many of the requests in the last 15 s
+// succeeded.
+func storm(clients int, every time.Duration, guard func() *robustclient.Guard) *stormCount {
 	s := new(stormCount)
-	const clients, every, length = 1000, 5 * time.Second, 115 * time.Second
+	const length = 115 * time.Second
 	begin := time.Now()
 	ask := func(context.Context) error {
 		s.attempts.Add(1)
@@ -339,9 +339,9 @@ func storm(guard func(client int) *robustclient.Guard) *stormCount {
 	}
 	var all sync.WaitGroup
 	for i := range clients {
-		g := guard(i)
+		g := guard()
 		all.Go(func() {
-			time.Sleep(every * time.Duration(i) / clients)
+			time.Sleep(every * time.Duration(i) / time.Duration(clients))
 			for time.Since(begin) < length {
 				s.requests.Add(1)
 				late := time.Since(begin) > 100*time.Second
@@ -366,36 +366,40 @@ type stormCount struct{ requests, attempts, inVain, late, served atomic.Int64 }
 func TestStormIsBounded(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(1, 2)
-	for _, shared := range []bool{true, false} {
-		onFakeTime(t, func(*labtest.StreamNet) error {
-			backoff := robustclient.Backoff{Base: 100 * time.Millisecond, Cap: 5 * time.Second}
-			tokens := new(robustclient.RetryTokens)
-			what := "share their RetryTokens and have no breaker to speak of"
-			if !shared {
-				what = "have RetryTokens and a Breaker each"
-			}
-			s := storm(func(int) *robustclient.Guard {
-				if shared {
-					return &robustclient.Guard{Tokens: tokens, Breaker: &robustclient.Breaker{Threshold: 1e9}, Backoff: backoff}
-				}
-				return &robustclient.Guard{Tokens: new(robustclient.RetryTokens), Breaker: &robustclient.Breaker{Threshold: 2, Cooldown: 15 * time.Second}, Backoff: backoff}
-			})
-			requests, attempts := s.requests.Load(), s.attempts.Load()
-			if attempts*10 > requests*11 {
-				return fmt.Errorf("A thousand clients %s. While the server was down for a minute, and before and after, %d requests became %d attempts; expected at most 1.1 times as many.", what, requests, attempts)
-			}
-			if shared && attempts == requests {
-				return fmt.Errorf("A thousand clients %s. The server was down for a minute, and none of %d requests was tried again; expected that some are.", what, requests)
-			}
-			if calm := int64(1000 * 12); !shared && s.inVain.Load()*2 > calm {
-				return fmt.Errorf("A thousand clients %s, with a Threshold of 2 and a Cooldown of 15s. They made %d attempts in the minute in which the server was down; without breakers there would have been %d or more, and at most half is expected.", what, s.inVain.Load(), calm)
-			}
-			if s.served.Load() < s.late.Load() {
-				return fmt.Errorf("A thousand clients %s. More than 20s after the server had come back, %d of %d requests succeeded; expected all.", what, s.served.Load(), s.late.Load())
-			}
-			return nil
+	backoff := robustclient.Backoff{Base: 100 * time.Millisecond, Cap: 5 * time.Second}
+	onFakeTime(t, func(*labtest.StreamNet) error {
+		tokens := new(robustclient.RetryTokens) // of all
+		s := storm(1000, 10*time.Second, func() *robustclient.Guard {
+			return &robustclient.Guard{Tokens: tokens, Breaker: &robustclient.Breaker{Threshold: 1e9}, Backoff: backoff}
 		})
+		if s.attempts.Load() == s.requests.Load() {
+			return fmt.Errorf("A thousand clients share their RetryTokens. The server was down for a minute, and none of %d requests was tried again; expected that some are.", s.requests.Load())
+		}
+		return s.bounded("A thousand clients share their RetryTokens, and no breaker stops them")
+	})
+	onFakeTime(t, func(*labtest.StreamNet) error {
+		const clients, every = 200, 5 * time.Second
+		s := storm(clients, every, func() *robustclient.Guard {
+			return &robustclient.Guard{Tokens: new(robustclient.RetryTokens), Breaker: &robustclient.Breaker{Threshold: 2, Cooldown: 15 * time.Second}, Backoff: backoff}
+		})
+		if without := int64(clients * time.Minute / every); s.inVain.Load()*2 > without {
+			return fmt.Errorf("%d clients have RetryTokens and a Breaker each, with a Threshold of 2 and a Cooldown of 15s. They made %d attempts in the minute in which the server was down; without breakers there would have been %d or more, and at most half is expected.", clients, s.inVain.Load(), without)
+		}
+		return s.bounded(fmt.Sprintf("%d clients have RetryTokens and a Breaker each", clients))
+	})
+}
+
+// bounded checks that attempts were at most 1.1 times the requests, and that
+// all were served when it was over.
+func (s *stormCount) bounded(what string) error {
+	requests, attempts := s.requests.Load(), s.attempts.Load()
+	if attempts*10 > requests*11 {
+		return fmt.Errorf("%s. The server was down for a minute: with the time before and after, %d requests became %d attempts; expected at most 1.1 times as many.", what, requests, attempts)
 	}
+	if s.served.Load() < s.late.Load() {
+		return fmt.Errorf("%s. More than 20s after the server had come back, %d of %d requests succeeded; expected all.", what, s.served.Load(), s.late.Load())
+	}
+	return nil
 }
 
 func TestRealServerIsProbed(tt *testing.T) {
