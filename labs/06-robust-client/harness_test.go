@@ -127,6 +127,20 @@ func stateOf(far net.Conn) string {
 	}
 }
 
+// soon tells whether something comes from c within a while. It is for what
+// should not come. Many short naps instead of a long one: at each of them all
+// others get a chance to run, however busy the machine is.
+func soon[T any](c <-chan T) (got T, came bool) {
+	for range 20 {
+		select {
+		case got = <-c:
+			return got, true
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return got, false
+}
+
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 // isEndOf tells whether err says that the deadline of a context has passed: its

@@ -280,10 +280,7 @@ func TestMessagesAreNotMixed(tt *testing.T) {
 		switch writes.Add(1) {
 		case 1:
 			close(begun)
-			select {
-			case <-another:
-			case <-time.After(50 * time.Millisecond):
-			}
+			soon(another)
 		case 2:
 			close(another)
 		}

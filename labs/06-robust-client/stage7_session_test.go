@@ -610,12 +610,11 @@ func TestRequestAtWorkIsNotStartedTwice(tt *testing.T) {
 		}
 	})
 	go ask() // over another connection: the client has given up on the first
-	select {
-	case <-begun:
+	if _, twice := soon(begun); twice {
 		t.Broken("A request came again while it was at work, and took effect a second time; expected that it waits for the reply of the first.")
-	case answer := <-answers:
-		t.Broken("A request came again while it was at work, and was answered %q before that was done; expected that it waits for the reply of the first.", answer)
-	case <-time.After(20 * time.Millisecond):
+	}
+	if len(answers) > 0 {
+		t.Broken("A request came again while it was at work, and was answered %q before that was done; expected that it waits for the reply of the first.", <-answers)
 	}
 	close(goOn)
 	t.Returns("Replies.Do, when the effect has been,", func() {
@@ -654,10 +653,8 @@ func TestEffectsOfASessionDoNotOverlap(tt *testing.T) {
 	bob := ask("bob", 1)
 	t.Returns("A request of bob, while one of alice is at work,", func() { <-begun; <-bob })
 	second := ask("alice", 2) // she gave up on the first
-	select {
-	case <-begun:
+	if _, overlap := soon(begun); overlap {
 		t.Broken("Alice's second request took effect while the first was still at work; expected one after the other.")
-	case <-time.After(20 * time.Millisecond):
 	}
 	close(goOn)
 	t.Returns("The requests of alice, one after the other,", func() { <-first; <-second })
