@@ -134,11 +134,8 @@ const (
 )
 
 // parts are what can be played; each returns what it saw, for encoding/json.
-var parts = map[string]func() any{
-	"probe":     playProbe,
-	"open icmp": playOpenICMP,
-	"connect":   playConnect,
-}
+// The stage that needs them has them.
+var parts = map[string]func() any{}
 
 // The places, from one to the next. They are in one namespace: its settings and
 // its privileges are its own, and to make one costs the kernel a lot.

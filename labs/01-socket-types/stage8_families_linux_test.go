@@ -18,6 +18,12 @@ import (
 	"workbook.example/tools/labtest"
 )
 
+func init() {
+	parts["probe"] = playProbe
+	parts["open icmp"] = playOpenICMP
+	parts["connect"] = playConnect
+}
+
 // An attempt is what became of opening one special socket: what Probe said
 // about it, and what happened when the test opened one in the same place.
 type attempt struct{ Said, Really string }
