@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,29 +38,59 @@ func unhex(s string) []byte {
 
 func TestDatagramHasTheseBytes(tt *testing.T) {
 	t := labtest.Begin(tt)
-	got, err := heartbeat.NewCodec(key).Append([]byte("before "), golden.packet)
+	codec := heartbeat.NewCodec(key)
+	got, err := codec.Append(nil, golden.packet)
 	if err != nil {
 		t.Broken("Append could not make a datagram of %v: %v.", golden.packet, err)
 	}
-	if want := append([]byte("before "), golden.bytes...); !bytes.Equal(got, want) {
-		t.Broken("The datagram of a packet, appended to 7 bytes, is\n    %s\nexpected\n    %s\n%s", hexed(got), hexed(want), difference(got, want))
+	if !bytes.Equal(got, golden.bytes) {
+		t.Broken("The datagram of %s is\n    %s\nexpected\n    %s\n%s", shown(golden.packet), hexed(got), hexed(golden.bytes), difference(got, golden.bytes))
 	}
-	packet, err := heartbeat.NewCodec(key).Decode(golden.bytes)
+	if got, _ := codec.Append([]byte("before "), golden.packet); string(got) != "before "+string(golden.bytes) {
+		t.Broken("Appended to 7 bytes that were there, the datagram of a packet is another one than alone: %s\nexpected what was there, and then\n    %s", hexed(got), hexed(golden.bytes))
+	}
+	packet, err := codec.Decode(golden.bytes)
 	if err != nil {
 		t.Broken("Decode refused a good datagram: %v.", err)
 	}
 	if packet != golden.packet {
-		t.Broken("The datagram %s was decoded as %+v; expected %+v.", hexed(golden.bytes), shown(packet), shown(golden.packet))
+		t.Broken("The datagram %s was decoded as %s; expected %s.", hexed(golden.bytes), shown(packet), shown(golden.packet))
 	}
 }
 
-func hexed(b []byte) string { return hex.EncodeToString(b) }
+// fields are where the fields of a datagram begin, and what they are called.
+var fields = []struct {
+	at   int
+	name string
+}{{0, "the first two bytes"}, {2, "the version"}, {3, "the type"}, {4, "the incarnation"}, {8, "the number"}, {12, "the RTT"}, {16, "the length of the name"}, {17, "the name, or the code after it"}}
+
+// hexed is a datagram in hexadecimal, with a space before each field.
+func hexed(b []byte) string {
+	ends := []int{len(b) - 16}
+	for _, f := range fields {
+		ends = append(ends, f.at)
+	}
+	var text strings.Builder
+	for i, c := range b {
+		if i > 0 && slices.Contains(ends, i) {
+			text.WriteByte(' ')
+		}
+		fmt.Fprintf(&text, "%02x", c)
+	}
+	return text.String()
+}
 
 // difference says where two datagrams begin to differ.
 func difference(got, want []byte) string {
 	for i := range min(len(got), len(want)) {
 		if got[i] != want[i] {
-			return fmt.Sprintf("They differ from byte %d on.", i)
+			name := ""
+			for _, f := range fields {
+				if f.at <= i {
+					name = f.name
+				}
+			}
+			return fmt.Sprintf("They differ from byte %d on: %s.", i, name)
 		}
 	}
 	return fmt.Sprintf("One has %d bytes, the other %d.", len(got), len(want))
