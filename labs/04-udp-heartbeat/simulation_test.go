@@ -84,6 +84,7 @@ func follow(detector func(time.Time) heartbeat.Detector, r *rand.Rand, loss floa
 	var under []onItsWay // the last to arrive first
 	fresh := -1          // the highest number that has come
 	sent := 0
+	heard, asked := time.Duration(0), time.Duration(0)
 	tick := time.Duration(r.Int64N(int64(every)))
 	for end := beating + silent; tick < end; tick += every {
 		for ; time.Duration(sent)*interval <= tick && time.Duration(sent)*interval < beating; sent++ {
@@ -97,10 +98,15 @@ func follow(detector func(time.Time) heartbeat.Detector, r *rand.Rand, loss floa
 		}
 		for ; len(under) > 0 && under[len(under)-1].at <= tick; under = under[:len(under)-1] {
 			if next := under[len(under)-1]; next.seq > fresh {
-				fresh = next.seq
+				fresh, heard = next.seq, next.at
 				d.Heartbeat(start.Add(next.at))
 			}
 		}
+		// While beats come nothing can change: then it is asked now and then only.
+		if tick-heard < 2*interval && tick-asked < interval && tick < beating {
+			continue
+		}
+		asked = tick
 		was := state
 		state = d.Check(start.Add(tick))
 		if tick >= beating {

@@ -110,6 +110,20 @@ func TestOldNumberIsNeverFresh(tt *testing.T) {
 	counts(t, w, "1000, 1100, and some that are old", heartbeat.Stats{Expected: 101, Received: 3, Late: 1, Duplicates: 1, Stale: 4})
 }
 
+func TestWindowTakesNoMemory(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(3)
+	w := new(heartbeat.Window)
+	before := heapInUse()
+	for seq := range uint32(300_000) { // eight hours of beats
+		w.Accept(seq)
+	}
+	if grown := int64(heapInUse()) - int64(before); grown > 2<<20 {
+		t.Broken("A window to which 300000 numbers came has taken %d KiB of memory; expected next to none: it need not know more than the last %d.", grown>>10, heartbeat.WindowSize)
+	}
+	runtime.KeepAlive(w)
+}
+
 func TestNumbersBeginAgain(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(3)

@@ -171,25 +171,27 @@ func TestUnansweredTakesNoMemory(tt *testing.T) {
 	t := labtest.Begin(tt)
 	p := new(heartbeat.Pending)
 	now := time.Now()
-	heap := func() uint64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	before := heap()
+	before := heapInUse()
 	for seq := range uint32(300_000) { // eight hours without an answer
 		p.Sent(seq, now)
 	}
-	if grown := int64(heap()) - int64(before); grown > 2<<20 {
+	if grown := int64(heapInUse()) - int64(before); grown > 2<<20 {
 		t.Broken("300000 beats, to which no answer came, took %d KiB of memory; expected no more than the last %d take.", grown>>10, heartbeat.PendingSize)
 	}
 	runtime.KeepAlive(p)
 }
 
+// heapInUse is how much memory is in use.
+func heapInUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
 // answering runs a sender and a monitor that answers, on fake time, and returns
 // the beats and what the sender knows at the end.
-func answering(t *labtest.T, to, back time.Duration, answer func(s seen) [][]byte) (got []seen, rtt time.Duration) {
+func answering(t *labtest.T, to, back time.Duration, answer func(s seen) []byte) (got []seen, rtt time.Duration, heard bool) {
 	t.Helper()
 	n := network(t)
 	n.Path("alice", "monitor", labtest.Latency(to, to))
@@ -199,17 +201,15 @@ func answering(t *labtest.T, to, back time.Duration, answer func(s seen) [][]byt
 		defer n.Close()
 		monitor := n.Listen("monitor")
 		r = record(monitor, func(s seen, from netip.AddrPort) {
-			for _, b := range answer(s) {
-				monitor.WriteToUDPAddrPort(b, from)
-			}
+			monitor.WriteToUDPAddrPort(answer(s), from)
 		})
 		s := newSender("alice")
 		stop := runs(s, n.Dial("alice", monitor.AddrPort()))
 		time.Sleep(ms(2050))
-		rtt = s.RTT()
+		rtt, heard = s.RTT(), !s.Heard().IsZero()
 		stop()
 	})
-	return r.seen(heartbeat.Beat), rtt
+	return r.seen(heartbeat.Beat), rtt, heard
 }
 
 func ack(s seen) []byte { return raw(key, heartbeat.Ack, s.incarnation, s.seq, 0, s.name) }
@@ -218,9 +218,12 @@ func TestBeatsCarryTheRoundTripTime(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Subject("sender")
 	t.Needs(1, 2)
-	got, rtt := answering(t, ms(20), ms(30), func(s seen) [][]byte { return [][]byte{ack(s)} })
+	got, rtt, heard := answering(t, ms(20), ms(30), ack)
 	if rtt != ms(50) {
 		t.Broken("Beats are 20 ms on their way, answers 30 ms, and the sender's RTT is %v; expected 50ms.", rtt)
+	}
+	if !heard {
+		t.Broken("Each beat was answered, and the sender says that it never heard of the monitor.")
 	}
 	if len(got) < 20 {
 		t.Broken("In 2.05 s, with an interval of 100 ms, the sender beat %d times; expected 21.", len(got))
@@ -241,8 +244,12 @@ func TestOnlyItsOwnAnswersCount(tt *testing.T) {
 		"that are beats":          func(s seen) []byte { return raw(key, heartbeat.Beat, s.incarnation, s.seq, 0, s.name) },
 		"to beats yet to be sent": func(s seen) []byte { return raw(key, heartbeat.Ack, s.incarnation, s.seq+50, 0, s.name) },
 	} {
-		if _, rtt := answering(t, ms(1), ms(1), func(s seen) [][]byte { return [][]byte{answer(s)} }); rtt != 0 {
+		_, rtt, heard := answering(t, ms(1), ms(1), answer)
+		if rtt != 0 {
 			t.Broken("All answers that came were answers %s, and the sender has an RTT of %v; expected none.", what, rtt)
+		}
+		if heard && what != "to beats yet to be sent" {
+			t.Broken("All answers that came were answers %s, and the sender says that it heard of its monitor.", what)
 		}
 	}
 }

@@ -285,6 +285,13 @@ func TestFavourIsDone(tt *testing.T) {
 	if out := m.Receive(now, m3, heartbeat.Message{Kind: heartbeat.Answer, Seq: ping}); len(out) != 0 {
 		t.Broken("m3's answer came to m1 a second time, and m1 sent %s; expected nothing.", spoken(out))
 	}
+	// Nobody waits for an answer that takes longer than a period.
+	out = m.Receive(now, m2, heartbeat.Message{Kind: heartbeat.PingReq, Seq: 71, Target: m3})
+	late := out[0].Message.Seq
+	silence(m, &now, 2*time.Second)
+	if out := m.Receive(now, m3, heartbeat.Message{Kind: heartbeat.Answer, Seq: late}); len(out) != 0 {
+		t.Broken("m2 asked m1 to ping m3, which answered two periods later, and m1 sent %s; expected nothing: such a favour is forgotten.", spoken(out))
+	}
 }
 
 func TestSilenceMakesSuspectAndThenDead(tt *testing.T) {

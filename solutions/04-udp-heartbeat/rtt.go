@@ -138,7 +138,8 @@ func (s *Sender) sending(seq uint32) {
 }
 
 // answer takes a packet that came from where conn is connected to. It counts
-// only if it is an Ack of this sender's own, in this incarnation.
+// only if it is an Ack of this sender's own, in this incarnation: then the monitor
+// was heard at now, and the round-trip time, if pending gives one, is a Sample.
 func (s *Sender) answer(p Packet, now time.Time) {
 	if p.Type != Ack || p.Name != s.Name || p.Incarnation != s.Incarnation {
 		return

@@ -23,6 +23,7 @@ import (
 	"workbook.example/tools/course"
 	"workbook.example/tools/detectors"
 	"workbook.example/tools/run"
+	"workbook.example/tools/sandbox"
 	"workbook.example/tools/sources"
 )
 
@@ -39,6 +40,7 @@ const (
 const envDays = "DETECTION_DAYS"
 
 func main() {
+	sandbox.Init() // building starts this program again, inside the sandbox
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := measure(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
