@@ -2,6 +2,7 @@ package sockettypes_test
 
 import (
 	"net"
+	"os"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -33,6 +34,9 @@ func TestKernelsRarerErrorsAreTold(tt *testing.T) {
 
 func TestGivenUpByTheKernelIsTimedOut(tt *testing.T) {
 	t := labtest.Begin(tt)
+	// First as it looks, which takes no time, then as it comes.
+	expectKind(t, "Reading from a connection that the kernel has given up",
+		&net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", unix.ETIMEDOUT)}, sockettypes.TimedOut)
 	near, far := connect(t)
 	setOption(t, near, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 200)
 	deafen(t, far)
