@@ -328,7 +328,7 @@ func TestAddressIsTheSameInBothWritings(tt *testing.T) {
 func TestReceivingTakesNoMemory(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(1, 3)
-	const many = 20_000
+	const many = 4000
 	conn := &feed{items: []item{{b: beat("alice", 1, 1)}}, again: many, last: net.ErrClosed}
 	handled := 0
 	codec := heartbeat.NewCodec(key)

@@ -614,7 +614,7 @@ func TestKnownPeersTakeNoMemory(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Subject("monitor")
 	t.Needs(1, 3)
-	const many = 20_000
+	const many = 2000
 	conn := newBeating(many)
 	m := &heartbeat.Monitor{Key: key, Tick: time.Hour}
 	ctx, cancel := context.WithCancel(context.Background())

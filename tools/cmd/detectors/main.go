@@ -4,7 +4,7 @@
 //	detectors                the solution's, a simulated day each
 //	detectors -learner       those in the lab's folder
 //	detectors -days 10       more days: rare mistakes need them
-//	detectors -docs          write table and picture into the chapter about them
+//	detectors -docs          write the table into docs/measurements.md, and the picture
 package main
 
 import (
@@ -27,10 +27,10 @@ import (
 	"workbook.example/tools/sources"
 )
 
-// Where the chapter is, from the top of the workbook, and what stands around the
-// table in it.
+// Where table and picture are, from the top of the workbook, and what stands
+// around the table.
 const (
-	chapter = "docs/chapters/failure-detectors.md"
+	page    = "docs/measurements.md"
 	picture = "docs/chapters/failure-detectors.svg"
 	begin   = "<!-- measured: begin -->\n"
 	end     = "<!-- measured: end -->"
@@ -53,7 +53,7 @@ func measure(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("detectors", flag.ContinueOnError)
 	learner := flags.Bool("learner", false, "measure the code in the lab's folder, not the solution")
 	days := flags.Float64("days", 1, "simulated days for each detector and network")
-	docs := flags.Bool("docs", false, "write table and picture into "+chapter)
+	docs := flags.Bool("docs", false, "write the table into "+page+", and the picture "+picture)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -95,9 +95,9 @@ func measure(ctx context.Context, args []string) error {
 	return writeDocs(lab.Root, all)
 }
 
-// writeDocs puts table and picture where the chapter has them.
+// writeDocs puts table and picture where the docs have them.
 func writeDocs(root string, all []detectors.Figures) error {
-	file := filepath.Join(root, filepath.FromSlash(chapter))
+	file := filepath.Join(root, filepath.FromSlash(page))
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -105,21 +105,21 @@ func writeDocs(root string, all []detectors.Figures) error {
 	before, rest, found := bytes.Cut(text, []byte(begin))
 	_, after, closed := bytes.Cut(rest, []byte(end))
 	if !found || !closed {
-		return fmt.Errorf("%s has no lines %q and %q for the table to stand between", chapter, begin, end)
+		return fmt.Errorf("%s has no lines %q and %q for the table to stand between", page, begin, end)
 	}
-	var page, plot bytes.Buffer
-	page.Write(before)
-	page.WriteString(begin)
-	if err := detectors.WriteTable(&page, all); err != nil {
+	var written, plot bytes.Buffer
+	written.Write(before)
+	written.WriteString(begin)
+	if err := detectors.WriteTable(&written, all); err != nil {
 		return err
 	}
-	page.WriteString(end)
-	page.Write(after)
+	written.WriteString(end)
+	written.Write(after)
 	if err := detectors.WritePlot(&plot, all, all[0].Network); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(root, filepath.FromSlash(picture)), plot.Bytes(), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(file, page.Bytes(), 0o644)
+	return os.WriteFile(file, written.Bytes(), 0o644)
 }
