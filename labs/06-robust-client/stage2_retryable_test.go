@@ -179,7 +179,7 @@ func TestWrongCertificateIsFinal(tt *testing.T) {
 			conn.Close()
 		}
 	}()
-	d := &tls.Dialer{NetDialer: &net.Dialer{Timeout: labtest.Patience}, Config: &tls.Config{ServerName: "chat.test", RootCAs: x509.NewCertPool()}}
+	d := &tls.Dialer{NetDialer: &net.Dialer{Timeout: labtest.Patience}, Config: &tls.Config{ServerName: "somebody.test", RootCAs: x509.NewCertPool()}}
 	conn, err := d.DialContext(background, "tcp", l.Addr().String())
 	if err == nil {
 		conn.Close()
