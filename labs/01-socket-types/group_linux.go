@@ -19,7 +19,7 @@ func JoinGroup(ctx context.Context, group netip.AddrPort, ifi *net.Interface) (*
 }
 
 // LeaveGroup undoes JoinGroup for a socket that stays open: it hears nothing of
-// the group any more.
+// the group any more. For one that is not in the group, that is an error.
 func LeaveGroup(c *net.UDPConn, group netip.AddrPort, ifi *net.Interface) error {
 	return errors.New("LeaveGroup: not implemented yet (labs/01-socket-types/README.md#9-one-to-many)")
 }

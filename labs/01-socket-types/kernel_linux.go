@@ -68,6 +68,9 @@ func text(sa unix.Sockaddr) string {
 		}
 		return netip.AddrPortFrom(addr, uint16(sa.Port)).String()
 	case *unix.SockaddrUnix:
+		if sa.Name == "@" {
+			return "" // the kernel gives one that has no name a name of no letters
+		}
 		return sa.Name
 	case *unix.SockaddrLinklayer:
 		if ifi, err := net.InterfaceByIndex(sa.Ifindex); err == nil {

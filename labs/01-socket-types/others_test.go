@@ -41,6 +41,7 @@ func TestClosedSocketHasNoOptions(tt *testing.T)        { notLinux(tt) }
 func TestBufferHasItsEffectiveSize(tt *testing.T)       { notLinux(tt) }
 func TestBufferIsReallySet(tt *testing.T)               { notLinux(tt) }
 func TestListenerListens(tt *testing.T)                 { notLinux(tt) }
+func TestClosedListenerIsClosed(tt *testing.T)          { notLinux(tt) }
 func TestPortBelongsToOneListener(tt *testing.T)        { notLinux(tt) }
 func TestReusePortSharesTheConnections(tt *testing.T)   { notLinux(tt) }
 func TestRestartedListenerGetsItsPort(tt *testing.T)    { notLinux(tt) }

@@ -135,8 +135,8 @@ func TestCloseWakesWhoReads(tt *testing.T) {
 	}
 }
 
-// localAddress is the address of a UDP socket, also of one that is being
-// closed.
+// localAddress is the IPv4 address and the port of a socket, also of one that is
+// being closed.
 func localAddress(f *os.File) (addr string) {
 	descriptor(f, func(fd int) error {
 		sa, err := unix.Getsockname(fd)
@@ -170,10 +170,13 @@ func TestKernelsRefusalIsTold(tt *testing.T) {
 	}
 }
 
-// A liveSocket is one that is open until the test ends.
+// A liveSocket is one that is open until the test ends, and what is known about
+// it.
 type liveSocket struct {
-	what string
-	c    syscall.Conn
+	what        string
+	c           syscall.Conn
+	listens     bool
+	local, peer string
 }
 
 // live are sockets of many kinds.
@@ -190,17 +193,43 @@ func live(t *labtest.T) []liveSocket {
 		t.Fatalf("%v", err)
 	}
 	t.Cleanup(func() { datagrams.Close() })
+	nameless, err := net.DialUnix("unix", nil, listener.Addr().(*net.UnixAddr))
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	t.Cleanup(func() { nameless.Close() })
+	tcp := listenTCP(t, "127.0.0.1")
 	near, far := connect(t)
 	udp := listenUDP(t)
+	connected := connectUDP(t, udp.LocalAddr())
+	bare, bound := bareListener(t)
 	return []liveSocket{
-		{"a Go listener for TCP", listenTCP(t, "127.0.0.1")},
-		{"a TCP connection that was dialled", near},
-		{"the accepted end of it", far},
-		{"a UDP socket", udp},
-		{"a connected UDP socket", connectUDP(t, udp.LocalAddr())},
-		{"a listener for Unix streams", listener},
-		{"a Unix datagram socket", datagrams},
+		{what: "a Go listener for TCP", c: tcp, listens: true, local: tcp.Addr().String()},
+		{what: "a TCP connection that was dialled", c: near, local: near.LocalAddr().String(), peer: near.RemoteAddr().String()},
+		{what: "the accepted end of it", c: far, local: far.LocalAddr().String(), peer: far.RemoteAddr().String()},
+		{what: "a UDP socket", c: udp, local: udp.LocalAddr().String()},
+		{what: "a connected UDP socket", c: connected, local: connected.LocalAddr().String(), peer: udp.LocalAddr().String()},
+		{what: "a listener for Unix streams", c: listener, listens: true, local: path},
+		{what: "a Unix stream that was dialled, and has no name", c: nameless, peer: path},
+		{what: "a Unix datagram socket", c: datagrams, local: path + "2"},
+		{what: "an *os.File, as Open returns one, that was bound and listens", c: bare, listens: true, local: bound},
 	}
+}
+
+// bareListener is a TCP listener without package net, and its address: of Go's
+// types, it is a file.
+func bareListener(t *labtest.T) (f *os.File, addr string) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	f = os.NewFile(uintptr(fd), "listener")
+	t.Cleanup(func() { f.Close() })
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 1)); err != nil {
+		t.Fatalf("%v", err)
+	}
+	return f, localAddress(f)
 }
 
 // describe calls Describe and expects an answer.
@@ -237,9 +266,8 @@ func TestListenerIsTold(tt *testing.T) {
 	t := labtest.Begin(tt)
 	for _, s := range live(t) {
 		info := describe(t, s.what, s.c)
-		_, listens := s.c.(interface{ Addr() net.Addr })
-		if info.Listening != listens {
-			t.Broken("Describe of %s gave Listening %v; expected %v.", s.what, info.Listening, listens)
+		if info.Listening != s.listens {
+			t.Broken("Describe of %s gave Listening %v; expected %v.", s.what, info.Listening, s.listens)
 		}
 	}
 }
@@ -247,22 +275,12 @@ func TestListenerIsTold(tt *testing.T) {
 func TestBothAddressesAreTold(tt *testing.T) {
 	t := labtest.Begin(tt)
 	for _, s := range live(t) {
-		var local, peer string
-		switch c := s.c.(type) {
-		case net.Listener:
-			local = c.Addr().String()
-		case net.Conn:
-			local = c.LocalAddr().String()
-			if c.RemoteAddr() != nil {
-				peer = c.RemoteAddr().String()
-			}
-		}
 		info := describe(t, s.what, s.c)
-		if info.Local != local {
-			t.Broken("Describe of %s gave the local address %q; expected %q.", s.what, info.Local, local)
+		if info.Local != s.local {
+			t.Broken("Describe of %s gave the local address %q; expected %q.", s.what, info.Local, s.local)
 		}
-		if info.Peer != peer {
-			t.Broken("Describe of %s gave the peer %q; expected %q.", s.what, info.Peer, peer)
+		if info.Peer != s.peer {
+			t.Broken("Describe of %s gave the peer %q; expected %q.", s.what, info.Peer, s.peer)
 		}
 	}
 }

@@ -132,7 +132,7 @@ func TestBufferHasItsEffectiveSize(tt *testing.T) {
 	for _, size := range []int{16 << 10, 64 << 10, 1, 100 << 20} {
 		for i, option := range buffers {
 			direction := sockettypes.Direction(i)
-			for _, s := range []liveSocket{{"a TCP connection", near}, {"a UDP socket", udp}} {
+			for _, s := range []liveSocket{{what: "a TCP connection", c: near}, {what: "a UDP socket", c: udp}} {
 				got, err := sockettypes.SetBuffer(s.c, direction, size)
 				if err != nil {
 					t.Broken("SetBuffer of the %s buffer of %s to %d bytes returned %s.", direction, s.what, size, orNone(err))

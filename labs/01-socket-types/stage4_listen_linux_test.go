@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,16 +32,20 @@ func listen(t *labtest.T, address string, o sockettypes.ListenOptions) *net.TCPL
 
 // with is options in a sentence.
 func with(o sockettypes.ListenOptions) string {
-	switch {
-	case o.Backlog > 0:
-		return fmt.Sprintf(" with a backlog of %d", o.Backlog)
-	case o.ReusePort:
-		return " with ReusePort"
-	case o.V6Only:
-		return " with V6Only"
-	default:
+	var options []string
+	if o.Backlog > 0 {
+		options = append(options, fmt.Sprintf("a backlog of %d", o.Backlog))
+	}
+	if o.ReusePort {
+		options = append(options, "ReusePort")
+	}
+	if o.V6Only {
+		options = append(options, "V6Only")
+	}
+	if len(options) == 0 {
 		return " with no options"
 	}
+	return " with " + strings.Join(options, " and ")
 }
 
 func TestListenerListens(tt *testing.T) {
@@ -57,6 +62,43 @@ func TestListenerListens(tt *testing.T) {
 	accept(t, l).Write([]byte("x"))
 	if _, err := c.Read(make([]byte, 1)); err != nil {
 		t.Broken("Somebody connected to the listener, and could not read what was sent to them: %v.", err)
+	}
+}
+
+func TestClosedListenerIsClosed(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.Needs(2)
+	t.NoLeaks()
+	for _, o := range []sockettypes.ListenOptions{{}, {Backlog: 5}} {
+		l := listen(t, "127.0.0.1:0", o)
+		began, woken := make(chan bool), make(chan error, 1)
+		go func() {
+			close(began)
+			c, err := l.Accept()
+			if err == nil {
+				c.Close()
+			}
+			woken <- err
+		}()
+		<-began
+		select {
+		case err := <-woken:
+			t.Broken("Nobody connected to a listener%s, and Accept did not wait: it gave %s.", with(o), orNone(err))
+		case <-time.After(20 * time.Millisecond): // so that it does wait; if it does not yet, the law holds all the same
+		}
+		go l.Close() // which may wait, too
+		select {
+		case err := <-woken:
+			if !errors.Is(err, net.ErrClosed) {
+				t.Broken("A listener%s was closed while Accept waited, and Accept gave %s; expected one in which errors.Is finds net.ErrClosed.", with(o), orNone(err))
+			}
+		case <-time.After(labtest.Patience):
+			canConnect("127.0.0.1", l) // wakes it after all, or nothing could end
+			t.Broken("A listener%s was closed while Accept waited, and Accept still waits 2 s later.", with(o))
+		}
+		t.Eventually("That nobody can connect any more to a listener"+with(o)+" that was closed", func() bool {
+			return errors.Is(canConnect("127.0.0.1", l), unix.ECONNREFUSED)
+		})
 	}
 }
 
@@ -174,6 +216,7 @@ func TestEveryAddressIsBothFamilies(tt *testing.T) {
 			if err := canConnect(host, l); err != nil {
 				t.Broken("Listen on %s was asked for nothing special, and nobody can connect to it at %s: %v.", address, host, err)
 			}
+			accept(t, l) // so that it takes no room in the backlog
 		}
 	}
 }
@@ -204,10 +247,12 @@ func TestOptionThatCannotBeHadIsAnError(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(2)
 	t.NoLeaks()
-	l, err := sockettypes.Listen(context.Background(), "127.0.0.1:0", sockettypes.ListenOptions{V6Only: true})
-	if err == nil {
-		l.Close()
-		t.Broken("Listen on 127.0.0.1 with V6Only returned no error; that address is of IPv4, and the kernel refuses the option.")
+	for _, o := range []sockettypes.ListenOptions{{V6Only: true}, {V6Only: true, ReusePort: true}, {V6Only: true, Backlog: 5}} {
+		l, err := sockettypes.Listen(context.Background(), "127.0.0.1:0", o)
+		if err == nil {
+			l.Close()
+			t.Broken("Listen on 127.0.0.1%s returned no error; that address is of IPv4, and the kernel refuses V6Only.", with(o))
+		}
 	}
 }
 
@@ -237,9 +282,17 @@ func TestBacklogIsHowManyMayWait(tt *testing.T) {
 	l := listen(t, "127.0.0.1:0", sockettypes.ListenOptions{})
 	for i := range 20 {
 		if !letIn(l.Addr(), labtest.Patience) {
-			t.Broken("Without a word about the backlog, client %d could not connect; expected the system's own limit, which is far higher.", i+1)
+			t.Broken("With a backlog of 0 in the options, and nobody accepted, %s let in, and the next one hangs; a backlog of 0 there means the system's own limit, which is far higher.", clients(i))
 		}
 	}
+}
+
+// clients is so many clients, and their verb.
+func clients(n int) string {
+	if n == 1 {
+		return "1 client was"
+	}
+	return fmt.Sprintf("%d clients were", n)
 }
 
 // letIn says whether one more client is let in within a time.

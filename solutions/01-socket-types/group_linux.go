@@ -42,7 +42,7 @@ func JoinGroup(ctx context.Context, group netip.AddrPort, ifi *net.Interface) (*
 }
 
 // LeaveGroup undoes JoinGroup for a socket that stays open: it hears nothing of
-// the group any more.
+// the group any more. For one that is not in the group, that is an error.
 func LeaveGroup(c *net.UDPConn, group netip.AddrPort, ifi *net.Interface) error {
 	return ipv4.NewPacketConn(c).LeaveGroup(ifi, &net.UDPAddr{IP: group.Addr().AsSlice()})
 }

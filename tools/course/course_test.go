@@ -3,6 +3,7 @@ package course_test
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -103,4 +104,27 @@ func TestLocateFindsFunctionsAndMethods(t *testing.T) {
 	}
 	_, _, ok := course.Locate(dir, "Tested")
 	require.False(t, ok)
+}
+
+func TestLocatePrefersWhatIsCompiledHere(t *testing.T) {
+	dir := t.TempDir()
+	other := "plan9"
+	require.NotEqual(t, other, runtime.GOOS)
+	for name, code := range map[string]string{
+		"a.go":                        "//go:build !" + runtime.GOOS + "\n\npackage p\n\nfunc Open() {}\n",
+		"b_" + other + ".go":          "package p\n\nfunc Open() {}\n\nfunc Elsewhere() {}\n",
+		"c_" + runtime.GOOS + ".go":   "package p\n\n// Open is the one.\nfunc Open() {}\n",
+		"d_" + runtime.GOARCH + ".go": "package p\n\nfunc Half() {}\n\nfunc Rest( {\n",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(code), 0o644))
+	}
+	file, line, ok := course.Locate(dir, "Open")
+	require.True(t, ok)
+	require.Equal(t, "c_"+runtime.GOOS+".go", file)
+	require.Equal(t, 4, line)
+	for function, want := range map[string]string{"Elsewhere": "b_" + other + ".go", "Half": "d_" + runtime.GOARCH + ".go"} {
+		file, _, ok = course.Locate(dir, function)
+		require.True(t, ok)
+		require.Equal(t, want, file)
+	}
 }
