@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -213,6 +215,9 @@ func (timeoutError) Error() string   { return "i/o timeout" }
 func (timeoutError) Timeout() bool   { return true }
 func (timeoutError) Temporary() bool { return true }
 
+// quiet is a log that nobody reads.
+var quiet = slog.New(slog.DiscardHandler)
+
 // newSender is a Sender with the interval of 100 ms.
 func newSender(name string) *heartbeat.Sender {
 	return &heartbeat.Sender{Name: named(name), Key: key, Incarnation: 7, Interval: ms(100), Logger: quiet}
@@ -241,6 +246,14 @@ func dialUDP(t *labtest.T, to netip.AddrPort) *net.UDPConn {
 	}
 	t.Cleanup(func() { conn.Close() })
 	return conn
+}
+
+// heapInUse is how much memory is in use.
+func heapInUse() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // list is a few values in a sentence: "1, 2, 3, …".

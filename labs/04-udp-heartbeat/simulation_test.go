@@ -59,6 +59,13 @@ func timeoutFor(after time.Duration) func(time.Time) heartbeat.Detector {
 	}
 }
 
+// phiFor is a Phi for a network that loses datagrams: its Pause is for them.
+func phiFor(pause time.Duration) func(time.Time) heartbeat.Detector {
+	return func(now time.Time) heartbeat.Detector {
+		return heartbeat.NewPhi(heartbeat.PhiConfig{Interval: ms(100), DeadAfter: 3 * time.Second, MinDeviation: ms(10), Pause: pause}, now)
+	}
+}
+
 // observed lets a detector watch a sender with an interval of 100 ms for some
 // days, and then watch it crash some times.
 func observed(detector func(time.Time) heartbeat.Detector, loss float64, on delay, days float64, crashes int) figures {

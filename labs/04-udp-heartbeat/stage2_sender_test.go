@@ -3,8 +3,6 @@ package udpheartbeat_test
 import (
 	"context"
 	"errors"
-	"io"
-	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -15,8 +13,6 @@ import (
 	heartbeat "workbook.example/labs/04-udp-heartbeat"
 	"workbook.example/tools/labtest"
 )
-
-var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // runs calls Run in a goroutine. What it returns ends it and waits for its end.
 func runs(s *heartbeat.Sender, conn net.Conn) (stop func() error) {

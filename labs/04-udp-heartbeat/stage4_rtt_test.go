@@ -181,14 +181,6 @@ func TestUnansweredTakesNoMemory(tt *testing.T) {
 	runtime.KeepAlive(p)
 }
 
-// heapInUse is how much memory is in use.
-func heapInUse() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
-}
-
 // answering runs a sender and a monitor that answers, on fake time, and returns
 // the beats and what the sender knows at the end.
 func answering(t *labtest.T, to, back time.Duration, answer func(s seen) []byte) (got []seen, rtt time.Duration, heard bool) {

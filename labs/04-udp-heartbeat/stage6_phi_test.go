@@ -187,13 +187,6 @@ func TestPhiIgnoresTheClockOnTheWall(tt *testing.T) {
 	}
 }
 
-// phiFor is a Phi for a network that loses datagrams: its Pause is for them.
-func phiFor(pause time.Duration) func(time.Time) heartbeat.Detector {
-	return func(now time.Time) heartbeat.Detector {
-		return heartbeat.NewPhi(heartbeat.PhiConfig{Interval: ms(100), DeadAfter: 3 * time.Second, MinDeviation: ms(10), Pause: pause}, now)
-	}
-}
-
 func TestPhiFindsCrashesAndIsSeldomWrong(tt *testing.T) {
 	t := labtest.Begin(tt)
 	got := observed(phiFor(ms(450)), 0.2, calm, 0.125, 200)

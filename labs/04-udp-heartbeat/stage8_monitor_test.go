@@ -589,6 +589,7 @@ func TestMonitorStopsAndLeavesNothing(tt *testing.T) {
 		s = monitor(n)
 		alice := n.Dial("alice", s.conn.AddrPort())
 		sendBeats(alice, "alice", 1, 0, 3)
+		time.Sleep(ms(5)) // between two looks
 		alice.Write(raw(key, heartbeat.Bye, 1, 3, 0, "alice"))
 		time.Sleep(ms(1))
 		began := time.Now()
