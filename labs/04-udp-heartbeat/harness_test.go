@@ -313,6 +313,30 @@ func init() {
 		}
 		return nil
 	})
+	labtest.Probe(4, func() error {
+		var p heartbeat.Pending
+		now := time.Now()
+		p.Sent(1, now)
+		if _, ok := p.Answered(1, now.Add(ms(1))); !ok {
+			return errors.New("an answer to what was sent gives no round-trip time")
+		}
+		return nil
+	})
+	labtest.Probe(6, func() error {
+		now := time.Now()
+		d := heartbeat.NewPhi(heartbeat.PhiConfig{Interval: ms(100), DeadAfter: time.Hour}, now)
+		if phi := d.Phi(now.Add(10 * time.Second)); phi < 1 {
+			return fmt.Errorf("beats are expected every 100 ms, and after 10 s of silence phi is %v", phi)
+		}
+		return nil
+	})
+	labtest.Probe(7, func() error {
+		m := heartbeat.NewMember(named("m1"), heartbeat.SwimConfig{}, named("m1"), named("m2"))
+		if out := m.Receive(time.Now(), named("m2"), heartbeat.Message{Kind: heartbeat.Ping, Seq: 1}); len(out) == 0 {
+			return errors.New("a ping is not answered")
+		}
+		return nil
+	})
 	labtest.Probe(5, func() error {
 		now := time.Now()
 		d := heartbeat.NewTimeout(heartbeat.TimeoutConfig{SuspectAfter: ms(100), DeadAfter: ms(200), Stall: time.Hour}, now)

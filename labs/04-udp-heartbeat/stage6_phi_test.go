@@ -55,6 +55,7 @@ func TestPhiFollowsTheDeviation(tt *testing.T) {
 
 func TestPhiGrowsWithTheSilence(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(6)
 	for _, times := range [][]time.Duration{{ms(100)}, {ms(90), ms(110)}, {ms(1), ms(199)}, {time.Hour - time.Second, time.Second}} {
 		w, p := phi(t, "")
 		w.after(100, times...)
@@ -74,6 +75,7 @@ func TestPhiGrowsWithTheSilence(tt *testing.T) {
 
 func TestPhiIsALikelihood(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(6)
 	w, p := phi(t, "")
 	w.after(200, ms(90), ms(110)) // mean 100, deviation 10
 	for _, c := range []struct {
@@ -91,6 +93,7 @@ func TestPhiIsALikelihood(tt *testing.T) {
 
 func TestRegularBeatsAreNotTrustedTooFar(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(6)
 	w, _ := phi(t, "", func(c *heartbeat.PhiConfig) { c.MinDeviation = ms(20) })
 	w.after(300, ms(100))
 	if got := w.suspectedAfter(); (got - ms(212)).Abs() > ms(3) {
@@ -110,6 +113,7 @@ func TestRegularBeatsAreNotTrustedTooFar(tt *testing.T) {
 
 func TestPhiForgets(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(6)
 	w, _ := phi(t, "", func(c *heartbeat.PhiConfig) { c.Samples = 50 })
 	w.after(500, ms(1000), ms(3000))
 	w.after(51, ms(90), ms(110))
@@ -126,6 +130,7 @@ func TestPhiForgets(tt *testing.T) {
 
 func TestFirstBeatsUseTheInterval(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(6)
 	for beats, words := range []string{"no beat", "one beat"} {
 		w, _ := phi(t, "")
 		w.after(beats, ms(1))
@@ -137,6 +142,7 @@ func TestFirstBeatsUseTheInterval(tt *testing.T) {
 
 func TestPauseIsNoSurprise(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(6)
 	w, _ := phi(t, "", func(c *heartbeat.PhiConfig) { c.Pause = ms(500) })
 	w.after(200, ms(90), ms(110))
 	if got := w.suspectedAfter(); (got - ms(656)).Abs() > ms(4) {
@@ -146,6 +152,7 @@ func TestPauseIsNoSurprise(tt *testing.T) {
 
 func TestThresholdIsTheUsers(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(6)
 	for threshold, want := range map[float64]int{1: 113, 3: 131, 12: 170} {
 		w, _ := phi(t, "", func(c *heartbeat.PhiConfig) { c.Threshold = threshold })
 		w.after(200, ms(90), ms(110))
@@ -157,6 +164,7 @@ func TestThresholdIsTheUsers(tt *testing.T) {
 
 func TestDeathIsNoInterval(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(6)
 	w, _ := phi(t, "It beat every 90 and 110 ms, was dead for an hour, and beat again.", func(c *heartbeat.PhiConfig) { c.DeadAfter = 5 * time.Second })
 	w.after(200, ms(90), ms(110))
 	w.now = w.now.Add(ms(4999))
@@ -174,6 +182,7 @@ func TestDeathIsNoInterval(tt *testing.T) {
 
 func TestPhiIgnoresTheClockOnTheWall(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(6)
 	w, p := phi(t, "")
 	w.after(200, ms(90), ms(110))
 	w.clock = time.Hour
@@ -189,6 +198,7 @@ func TestPhiIgnoresTheClockOnTheWall(tt *testing.T) {
 
 func TestPhiFindsCrashesAndIsSeldomWrong(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(6)
 	got := observed(phiFor(ms(450)), 0.2, calm, 0.125, 200)
 	if got.mistakes > 1 {
 		t.Broken("With phi 8 and a Pause of 450 ms, in three simulated hours of beats every 100 ms, of which 20 %% were lost, somebody who was alive was suspected %d times; expected once at most.", got.mistakes)

@@ -82,6 +82,7 @@ func TestPingIsAnsweredWithItsNumber(tt *testing.T) {
 
 func TestEverybodyIsProbedInTurn(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(7)
 	const others = 7
 	m := newMember(t, others+1)
 	now := time.Now()
@@ -107,6 +108,7 @@ func TestEverybodyIsProbedInTurn(tt *testing.T) {
 
 func TestSilentMemberIsAskedForByOthers(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(7)
 	m := newMember(t, 8)
 	now := time.Now()
 	ping := probed(t, m, now)
@@ -138,6 +140,7 @@ func TestSilentMemberIsAskedForByOthers(tt *testing.T) {
 
 func TestAnsweredProbeAsksNobody(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(7)
 	m := newMember(t, 8)
 	now := time.Now()
 	ping := probed(t, m, now)
@@ -157,6 +160,7 @@ func TestAnsweredProbeAsksNobody(tt *testing.T) {
 
 func TestFavourIsDone(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(7)
 	m := newMember(t, 4)
 	now := time.Now()
 	out := m.Receive(now, m2, heartbeat.Message{Kind: heartbeat.PingReq, Seq: 70, Target: m3})
@@ -185,6 +189,7 @@ func TestFavourIsDone(tt *testing.T) {
 
 func TestSilenceMakesSuspectAndThenDead(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(7)
 	m := newMember(t, 2) // nobody to ask
 	now := time.Now()
 	m.Tick(now)
@@ -208,6 +213,7 @@ func TestSilenceMakesSuspectAndThenDead(tt *testing.T) {
 
 func TestAccusationIsRefuted(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(7)
 	for _, state := range []heartbeat.State{suspect, dead} {
 		m := newMember(t, 3)
 		out := m.Receive(time.Now(), m2, heartbeat.Message{Kind: heartbeat.Ping, Seq: 1, Updates: []heartbeat.Update{{Name: m1, State: state, Incarnation: 4}}})
@@ -224,6 +230,7 @@ func TestAccusationIsRefuted(tt *testing.T) {
 
 func TestBetterNewsCounts(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(7)
 	type opinion struct {
 		state       heartbeat.State
 		incarnation uint32
@@ -262,6 +269,7 @@ func TestBetterNewsCounts(tt *testing.T) {
 
 func TestNewsIsPassedOn(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(7)
 	c := newCluster(t.Rand(), group(20), heartbeat.SwimConfig{})
 	c.run(3 * time.Second)
 	c.gone[m5] = true
@@ -288,6 +296,7 @@ func TestNewsIsPassedOn(tt *testing.T) {
 
 func TestOneWayLossIsNoFailure(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(7)
 	c := newCluster(t.Rand(), group(5), heartbeat.SwimConfig{})
 	c.cut = func(from, to heartbeat.Name) bool { return from == m2 && to == m1 }
 	var accused string
@@ -306,6 +315,7 @@ func TestOneWayLossIsNoFailure(tt *testing.T) {
 
 func TestSuspicionIsRefutedInTime(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(7)
 	c := newCluster(t.Rand(), group(5), heartbeat.SwimConfig{})
 	c.run(3 * time.Second)
 	// Somebody was wrong about m2, and tells m1.
@@ -321,6 +331,7 @@ func TestSuspicionIsRefutedInTime(tt *testing.T) {
 
 func TestDeadMemberMayRejoin(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(7)
 	c := newCluster(t.Rand(), group(5), heartbeat.SwimConfig{})
 	c.run(3 * time.Second)
 	c.gone[m4] = true
@@ -337,6 +348,7 @@ func TestDeadMemberMayRejoin(tt *testing.T) {
 
 func TestWorkDoesNotGrowWithTheGroup(tt *testing.T) {
 	t := labtest.Begin(tt)
+	t.Needs(7)
 	each := func(n int) float64 {
 		c := newCluster(t.Rand(), group(n), heartbeat.SwimConfig{})
 		c.run(20 * time.Second)
