@@ -59,6 +59,8 @@ func TestWhatIsNoConnectionHasNoState(tt *testing.T)    { notLinux(tt) }
 func TestKernelsRarerErrorsAreTold(tt *testing.T)       { notLinux(tt) }
 func TestGivenUpByTheKernelIsTimedOut(tt *testing.T)    { notLinux(tt) }
 func TestRefusalIsAboutAnEarlierDatagram(tt *testing.T) { notLinux(tt) }
+func TestOnlyARefusalIsForgiven(tt *testing.T)          { notLinux(tt) }
+func TestReceivingSurvivesEveryRefusal(tt *testing.T)   { notLinux(tt) }
 func TestReceivingSurvivesARefusal(tt *testing.T)       { notLinux(tt) }
 func TestProbeIsRightHere(tt *testing.T)                { notLinux(tt) }
 func TestProbeIsRightInANamespace(tt *testing.T)        { notLinux(tt) }

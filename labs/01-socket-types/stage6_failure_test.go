@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -74,6 +75,20 @@ func TestEndIsToldByWhoEnded(tt *testing.T) {
 	_, err = new(net.Dialer).DialContext(ctx, "tcp", listenTCP(t, "127.0.0.1").Addr().String())
 	expectKind(t, "Dialling with a context that was cancelled", err, sockettypes.Canceled)
 	expectKind(t, "A context that was cancelled", ctx.Err(), sockettypes.Canceled)
+
+	// A name service that does not answer, and a caller who will not wait.
+	dns := t.NameServer()
+	dns.Fail("slow.example", labtest.Silent)
+	ctx, cancel = context.WithTimeout(context.Background(), labtest.Patience)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		_, err := dns.Resolver().LookupNetIP(ctx, "ip", "slow.example")
+		done <- err
+	}()
+	t.Eventually("That the name service is asked", func() bool { return dns.Queries("slow.example") > 0 })
+	cancel()
+	expectKind(t, "Looking up a name, which was cancelled meanwhile,", <-done, sockettypes.Canceled)
 }
 
 func TestTimeoutHasManyFaces(tt *testing.T) {
@@ -211,4 +226,8 @@ func TestNoErrorIsNoFailure(tt *testing.T) {
 		t.Broken("Classify of no error said %q; expected %q.", got, sockettypes.NoFailure)
 	}
 	expectKind(t, "Something that nobody has heard of", errors.New("the cat sat on the keyboard"), sockettypes.Unknown)
+	_, err := io.ReadFull(strings.NewReader("half"), make([]byte, 8))
+	expectKind(t, "Reading 8 bytes of which 4 came", err, sockettypes.Unknown)
+	_, err = new(net.Resolver).LookupPort(context.Background(), "tcp", "70000")
+	expectKind(t, "Looking up the port 70000", err, sockettypes.Unknown)
 }

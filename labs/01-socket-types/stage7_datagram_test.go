@@ -96,6 +96,8 @@ func TestEmptyDatagramIsADatagram(tt *testing.T) {
 	if err := sockettypes.SendDatagram(alice, nil, addrPort(bob.LocalAddr())); err != nil {
 		t.Broken("SendDatagram of an empty datagram returned %s.", orNone(err))
 	}
+	expectEmpty(t, bob, "SendDatagram of no bytes")
+	alice.WriteTo(nil, bob.LocalAddr())
 	d := read(t, bob, make([]byte, 10), "An empty datagram")
 	if len(d.Payload) != 0 || d.Truncated || d.From != addrPort(alice.LocalAddr()) {
 		t.Broken("An empty datagram came from %v, and ReadDatagram returned the payload %q from %v, Truncated %v.", alice.LocalAddr(), d.Payload, d.From, d.Truncated)
@@ -104,7 +106,19 @@ func TestEmptyDatagramIsADatagram(tt *testing.T) {
 	if err := sockettypes.SendDatagram(connected, []byte{}, netip.AddrPort{}); err != nil {
 		t.Broken("SendDatagram of an empty datagram on a connected socket returned %s.", orNone(err))
 	}
-	read(t, bob, make([]byte, 10), "An empty datagram")
+	expectEmpty(t, bob, "SendDatagram of no bytes on a connected socket")
+}
+
+// expectEmpty reads, by the test itself, a datagram without a byte.
+func expectEmpty(t *labtest.T, c *net.UDPConn, sent string) {
+	t.Helper()
+	n, _, err := c.ReadFromUDPAddrPort(make([]byte, 10))
+	if err != nil {
+		t.Broken("%s returned no error, and nothing arrived within 2 s.", sent)
+	}
+	if n > 0 {
+		t.Broken("%s returned no error, and a datagram of %d bytes arrived.", sent, n)
+	}
 }
 
 func TestConnectedSocketNeedsNoAddress(tt *testing.T) {
