@@ -21,8 +21,9 @@ const soon = 3 * time.Second
 
 // Options say how to verify.
 type Options struct {
-	// Workers is how many sources are judged at once; one a core if zero. More
-	// would make the laws about time wait for each other.
+	// Workers is how many sources are judged at once; if zero, somewhat more
+	// than there are cores, for a bug spends a part of its time waiting. Many
+	// more would make the laws about time wait for each other.
 	Workers int
 	// Progress is told after every source that has been judged, one at a time.
 	Progress func(done, total int, what string)
@@ -33,7 +34,7 @@ type Options struct {
 func Lab(ctx context.Context, lab *course.Lab, o Options) (*Report, error) {
 	started := time.Now()
 	if o.Workers == 0 {
-		o.Workers = runtime.NumCPU()
+		o.Workers = runtime.NumCPU() + (runtime.NumCPU()+1)/2
 	}
 	r := &Report{
 		Lab:      result.Lab{Number: lab.Number, Folder: lab.Folder, Title: lab.Title},
