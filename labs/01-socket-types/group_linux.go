@@ -9,7 +9,8 @@ import (
 
 // JoinGroup returns a socket that hears what is sent to an IPv4 multicast group,
 // an address of 224.0.0.0/4 and a port, on one interface. Several sockets of a
-// machine may do so at once, and all of them hear everything.
+// machine may do so at once, and all of them hear everything. Any other address
+// is an error.
 //
 // It hears what is sent to its own group and to no other, which is not a matter
 // of course: unless IP_MULTICAST_ALL is off, Linux gives a socket whatever any
@@ -26,14 +27,18 @@ func LeaveGroup(c *net.UDPConn, group netip.AddrPort, ifi *net.Interface) error 
 
 // Announce answers whoever asks a group who is there (the constant question),
 // with answer(name), until ctx is done; then it returns nil. The answer goes to
-// the asker alone. What is no question gets no answer.
+// the asker alone. What is not the question, the whole of it and no more, gets no
+// answer. When the group cannot be joined, or receiving fails for good, that is
+// an error.
 func Announce(ctx context.Context, group netip.AddrPort, ifi *net.Interface, name string) error {
 	return errors.New("Announce: not implemented yet (labs/01-socket-types/README.md#9-one-to-many)")
 }
 
-// Discover asks a group who is there, and returns those who have answered by
-// the time that ctx is done, each once, sorted by name and then by address.
-// That nobody is there is not an error.
+// Discover asks a group who is there, waits until ctx is done, and returns those
+// who have answered by then, sorted by name and then by address. Each name at
+// each address is there once: two announcers on one machine, who are members
+// with one address, may differ in nothing but their names. That nobody is there
+// is not an error.
 //
 // The question stays on this network: it is sent with a TTL of 1 at most, and
 // through ifi and no other interface.

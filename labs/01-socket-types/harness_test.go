@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -128,16 +129,26 @@ func init() {
 		defer cancel()
 		defer context.AfterFunc(ctx, func() { c.Close() })()
 		defer c.Close()
-		if err := sockettypes.SendDatagram(c, []byte("hi"), addrPort(c.LocalAddr())); err != nil {
-			return fmt.Errorf("SendDatagram: %w", err)
+		me := addrPort(c.LocalAddr())
+		sent := []string{"", "hi"}
+		for _, text := range sent {
+			if err := sockettypes.SendDatagram(c, []byte(text), me); err != nil {
+				return fmt.Errorf("SendDatagram: %w", err)
+			}
 		}
-		came := ""
+		var came []string
+		var from netip.AddrPort
 		err = sockettypes.ReceiveAll(c, make([]byte, 10), func(d sockettypes.Datagram) {
-			came = string(d.Payload)
-			c.Close()
+			came, from = append(came, string(d.Payload)), d.From
+			if len(came) == len(sent) {
+				c.SetReadDeadline(past)
+			}
 		})
-		if came != "hi" || !errors.Is(err, net.ErrClosed) {
-			return fmt.Errorf("ReceiveAll delivered %q of the datagram %q, and returned %w", came, "hi", orNil(err))
+		if !slices.Equal(came, sent) || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("ReceiveAll delivered %q of the datagrams %q, and at the deadline it returned %w", came, sent, orNil(err))
+		}
+		if from != me {
+			return fmt.Errorf("a datagram from %v is said to come from %v", me, from)
 		}
 		return nil
 	})

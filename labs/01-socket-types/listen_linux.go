@@ -10,6 +10,9 @@ import (
 // or "[::1]:0", with options. An option that cannot be had is an error, such as
 // V6Only on an IPv4 address, and then no listener is left behind.
 //
+// ctx is for opening it: the address may have a name that must be looked up
+// first. The listener lives on when ctx is done.
+//
 // As always in Go, connections that ended a moment ago do not keep the port
 // from a new listener (SO_REUSEADDR), and a listener that works does
 // (unix.EADDRINUSE).

@@ -23,7 +23,8 @@ func SetInt(c syscall.Conn, level, option, value int) error {
 // SetBuffer asks for size bytes of room in the kernel for what is on its way in
 // one direction, and returns the size that the kernel really set. Linux doubles
 // what is asked for, since its own book-keeping lives in there too, and cuts it
-// to a limit (net.core.rmem_max, net.core.wmem_max); see socket(7).
+// to a limit (net.core.rmem_max, net.core.wmem_max); and it has a smallest size,
+// some thousand bytes, which whoever asks for one byte gets. See socket(7).
 func SetBuffer(c syscall.Conn, d Direction, size int) (effective int, err error) {
 	return 0, errors.New("SetBuffer: not implemented yet (labs/01-socket-types/README.md#3-options-and-what-they-really-get)")
 }

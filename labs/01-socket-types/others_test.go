@@ -72,6 +72,7 @@ func TestRepliesComeBack(tt *testing.T)                 { notLinux(tt) }
 func TestPingNeedsNoPrivilege(tt *testing.T)            { notLinux(tt) }
 func TestLackOfPrivilegeIsTold(tt *testing.T)           { notLinux(tt) }
 func TestEveryMemberHearsTheGroup(tt *testing.T)        { notLinux(tt) }
+func TestWhatIsNoGroupIsRefused(tt *testing.T)          { notLinux(tt) }
 func TestMemberHearsItsOwnGroupOnly(tt *testing.T)      { notLinux(tt) }
 func TestWhoHasLeftHearsNothing(tt *testing.T)          { notLinux(tt) }
 func TestQuestionIsAnswered(tt *testing.T)              { notLinux(tt) }

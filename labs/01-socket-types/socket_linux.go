@@ -25,8 +25,9 @@ func Open(family, typ, protocol int) (*os.File, error) {
 // connection and listener of package net is a syscall.Conn, and so is the
 // *os.File that Open returns. Describe changes nothing about it.
 //
-// It is an error if c is closed (net.ErrClosed) or no socket at all
-// (unix.ENOTSOCK).
+// It is an error if c is closed, or no socket at all (unix.ENOTSOCK). For a
+// connection or a listener that is closed, errors.Is finds net.ErrClosed; package
+// os has an error of its own for a closed file.
 func Describe(c syscall.Conn) (Info, error) {
 	return Info{}, errors.New("Describe: not implemented yet (labs/01-socket-types/README.md#2-what-a-socket-is)")
 }

@@ -138,10 +138,29 @@ func TestBufferHasItsEffectiveSize(tt *testing.T) {
 					t.Broken("SetBuffer of the %s buffer of %s to %d bytes returned %s.", direction, s.what, size, orNone(err))
 				}
 				if want := kernelSays(t, s.c, unix.SOL_SOCKET, option); got != want {
-					t.Broken("SetBuffer of the %s buffer of %s to %d bytes returned %d; the kernel says %d.", direction, s.what, size, got, want)
+					t.Broken("SetBuffer of the %s buffer of %s to %d %s returned %d; the kernel says %d%s.", direction, s.what, size, plural(size), got, want, because(size))
 				}
 			}
 		}
+	}
+}
+
+func plural(bytes int) string {
+	if bytes == 1 {
+		return "byte"
+	}
+	return "bytes"
+}
+
+// because is why the kernel made something else of a size.
+func because(size int) string {
+	switch {
+	case size == 1:
+		return ", the smallest buffer that it makes"
+	case size > 10<<20:
+		return ", twice the limit of the administrator"
+	default:
+		return ", twice what was asked for"
 	}
 }
 

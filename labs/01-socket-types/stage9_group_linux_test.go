@@ -120,6 +120,30 @@ func TestEveryMemberHearsTheGroup(tt *testing.T) {
 	}
 }
 
+func TestWhatIsNoGroupIsRefused(tt *testing.T) {
+	t := labtest.Begin(tt)
+	t.NoLeaks()
+	lo := loopback(t)
+	no := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), group(t).Port())
+	c, err := sockettypes.JoinGroup(context.Background(), no, lo)
+	if err == nil {
+		c.Close()
+		t.Broken("JoinGroup of %v returned no error; that address is no group.", no.Addr())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	end := make(chan error, 1)
+	go func() { end <- sockettypes.Announce(ctx, no, lo, "alice") }()
+	select {
+	case err := <-end:
+		if err == nil {
+			t.Broken("Announce to %v returned no error, and its context is not done; that address is no group.", no.Addr())
+		}
+	case <-time.After(labtest.Patience):
+		t.Broken("Announce to %v has not returned within 2 s; that address is no group.", no.Addr())
+	}
+}
+
 func TestMemberHearsItsOwnGroupOnly(tt *testing.T) {
 	t := labtest.Begin(tt)
 	g, lo := group(t), loopback(t)
@@ -209,8 +233,10 @@ func TestQuestionIsAnswered(tt *testing.T) {
 	announce(t, g, "alice")
 	bystander := join(t, g, loopback(t))
 	asker := speak(t)
-	asker.say(t, "something else", g)
-	asker.say(t, "", g)
+	nonsense := []string{"something else", "", "who is there? And why?", "who is there"}
+	for _, text := range nonsense {
+		asker.say(t, text, g)
+	}
 	asker.say(t, "who is there?", g)
 	buf := make([]byte, 100)
 	n, from, err := asker.ReadFromUDPAddrPort(buf)
@@ -221,9 +247,9 @@ func TestQuestionIsAnswered(tt *testing.T) {
 		t.Broken("The group was asked who is there, and %v answered %q; expected %q.", from, got, "here is alice")
 	}
 	if !silent(asker.UDPConn) {
-		t.Broken("One question was asked, and something else that was none; a second answer came.")
+		t.Broken("One question was asked, and other things were said that are not the question, such as %q; a second answer came.", nonsense[2])
 	}
-	for _, want := range []string{"something else", "", "who is there?"} {
+	for _, want := range append(nonsense, "who is there?") {
 		hears(t, "another member", bystander, want)
 	}
 	if !silent(bystander) {

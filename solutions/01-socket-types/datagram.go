@@ -30,7 +30,7 @@ func ReadDatagram(c *net.UDPConn, buf []byte) (Datagram, error) {
 // A connected socket learns when nobody received an earlier datagram, and its
 // next call fails with ECONNREFUSED, whatever that call was about. Then payload
 // was not sent, though nothing is wrong with it: SendDatagram sends it again,
-// once.
+// once. Any other error is the caller's, and nothing is sent again.
 func SendDatagram(c *net.UDPConn, payload []byte, to netip.AddrPort) error {
 	send := func() (err error) {
 		if to.IsValid() {

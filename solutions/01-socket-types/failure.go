@@ -29,6 +29,13 @@ import (
 //	NotFound     a name that does not exist, or has no address
 //	Temporary    any other trouble of the name service that may pass
 //	Unknown      everything else
+//
+// A lookup of a name fails with a *net.DNSError, whose fields say how. One that
+// was cancelled is Canceled, and one that waited too long is TimedOut, though it
+// is temporary as well; one whose fields say nothing is Unknown. What else is
+// wrong with an address (*net.AddrError) is Unknown, and so is an end in the
+// middle of a message (io.ErrUnexpectedEOF): the other side had more to say.
+// Where two kinds fit in some other way, either is right.
 func Classify(err error) Failure {
 	if err == nil {
 		return NoFailure

@@ -90,7 +90,8 @@ type Policy struct {
 	KeepAlive net.KeepAliveConfig
 	// UserTimeout is how long written bytes may stay without an
 	// acknowledgement before the connection is given up (TCP_USER_TIMEOUT of
-	// tcp(7)). The kernel counts in milliseconds. 0 leaves it as it is.
+	// tcp(7)). The kernel counts in whole milliseconds, and Tune rounds up to
+	// them. 0 leaves it as it is.
 	UserTimeout time.Duration
 }
 
@@ -181,7 +182,8 @@ type Cred struct {
 	GID int // group
 }
 
-// Peer is somebody who answered Discover.
+// Peer is somebody who answered Discover. Two peers with one name have two
+// addresses, and two with one address two names.
 type Peer struct {
 	Name string
 	Addr netip.AddrPort // where the answer came from
