@@ -103,6 +103,15 @@ func TestTerminal(t *testing.T) {
 	golden(t, "mixed-colour.txt", printed(t, report.View{Style: report.Style{Width: 80, Colour: true}}, mixed()))
 }
 
+// One stage alone, and an extension: said once, and its points are extra ones.
+func TestTerminalOfOneStage(t *testing.T) {
+	r := mixed()
+	r.Stages = r.Stages[len(r.Stages)-1:]
+	r.Points = result.Tally(r.Stages)
+	r.Notes, r.Verdict = nil, r.Stages[0].Verdict
+	golden(t, "extension.txt", printed(t, report.View{Style: report.Style{Width: 80}, Verbose: true}, r))
+}
+
 func TestColourChangesNoLetter(t *testing.T) {
 	plain := printed(t, report.View{Style: report.Style{Width: 80}}, mixed())
 	painted := printed(t, report.View{Style: report.Style{Width: 80, Colour: true}}, mixed())

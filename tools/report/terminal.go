@@ -32,7 +32,9 @@ func (v View) Print(w io.Writer, r *result.Result) error {
 		p.gap()
 		p.failure(mark(result.Error), *r.Build)
 	case v.Verbose:
-		p.marks(r.Stages)
+		if len(r.Stages) > 1 { // one is said by its own heading
+			p.marks(r.Stages)
+		}
 		for _, s := range r.Stages {
 			p.whole(s)
 		}

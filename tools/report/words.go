@@ -83,6 +83,9 @@ func passing(stages []result.Stage) string {
 }
 
 func points(p result.Points) string {
+	if p.CoreMax == 0 { // only extension stages were asked for
+		return fmt.Sprintf("%d of %d extra", p.Extra, p.ExtraMax)
+	}
 	s := fmt.Sprintf("%d of %s", p.Core, plural(p.CoreMax, "point"))
 	if p.ExtraMax > 0 {
 		s += fmt.Sprintf(" + %d extra", p.Extra)
