@@ -116,6 +116,10 @@ func TestWhatIsWrongIsSaidInASentence(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
+	socket := filepath.Join(t.TempDir(), "s")
+	name, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	defer name.Close()
 	for _, use := range []struct {
 		args []string
 		code int
@@ -123,13 +127,19 @@ func TestWhatIsWrongIsSaidInASentence(t *testing.T) {
 	}{
 		{[]string{gone.Addr().String()}, 1, "Nobody listens there."},
 		{[]string{"-listen", taken.Addr().String()}, 1, "Somebody has that port."},
-		{[]string{"127.0.0.1"}, 1, "has no port; say for example 127.0.0.1:8888"},
-		{[]string{"::1"}, 1, "has no port; say for example [::1]:8888"},
-		{[]string{"somewhere"}, 1, "names no socket"},
-		{[]string{""}, 1, "names no socket"},
+		{[]string{"127.0.0.1"}, 2, "has no port; say for example 127.0.0.1:8888"},
+		{[]string{"::1"}, 2, "has no port; say for example [::1]:8888"},
+		{[]string{"::1:8888"}, 2, "did you mean [::1]:8888?"},
+		{[]string{":8888"}, 2, "which one? Say for example 127.0.0.1:8888."},
+		{[]string{"udp:"}, 2, "which host, and which port?"},
+		{[]string{"127.0.0.1:no-such-service"}, 1, "No such service."},
+		{[]string{"-listen", "0.0.0.1:0"}, 1, "This machine does not have that address"},
+		{[]string{"somewhere"}, 2, "names no socket"},
+		{[]string{""}, 2, "names no socket"},
 		{[]string{"127.0.0.1:70000"}, 1, "70000"},
-		{[]string{"127.0.0.1:\x1b[31m"}, 1, "sockets: "},
+		{[]string{"127.0.0.1:\x1b[31m"}, 2, "sockets: "},
 		{[]string{"/no/such/socket"}, 1, "no such file"},
+		{[]string{"-listen", socket}, 1, "There is something by that name."},
 		{[]string{"-listen"}, 2, "-listen needs an address"},
 		{[]string{"127.0.0.1:1", "127.0.0.1:2"}, 2, "one address at a time"},
 		{[]string{"-no-such-flag"}, 2, "sockets -listen"},

@@ -13,8 +13,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,11 +27,11 @@ const usage = `sockets shows what sockets really are on this machine.
 
   sockets                            every kind of socket, read back from live ones
   sockets 127.0.0.1:8888             connect over TCP, and describe the socket
-  sockets localhost:http             the same, with names
+  sockets localhost:http             the same, with names; tcp: may stand before it
   sockets udp:127.0.0.1:8888         connect a UDP socket; nothing is sent
   sockets /run/some/socket           connect to a Unix socket
-  sockets -listen :8888              listen for TCP, and describe the listener
-  sockets -listen udp:127.0.0.1:0    bind a UDP socket to a free port
+  sockets -listen :8888              open a listener, describe it, close it again
+  sockets -listen udp:127.0.0.1:0    the same with a UDP socket, on a free port
 
 Flags:
 `
@@ -54,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stderr, usage)
 		flags.PrintDefaults()
 	}
-	listen := flags.Bool("listen", false, "wait for others at the address, instead of connecting to it")
+	listen := flags.Bool("listen", false, "open a listener at the address, describe it, close it again")
 	timeout := flags.Duration("timeout", 5*time.Second, "longest `time` for connecting, names included")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -80,6 +82,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "sockets: %v\n", err)
+		if misnamed := (misnamedError)(""); errors.As(err, &misnamed) {
+			return exitUsage
+		}
 		if what := advice(err); what != "" {
 			fmt.Fprintf(stderr, "  %s\n", what)
 		}
@@ -91,6 +96,50 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // advice is what to do about an error, by the kind that the learner's code
 // finds it to be.
 func advice(err error) string {
+	if what := adviceOnNames(err); what != "" {
+		return what
+	}
+	if overIP(err) {
+		return adviceOnIP(err)
+	}
+	switch sockettypes.Classify(err) {
+	case sockettypes.Refused:
+		return "Nobody listens there: the program that made the socket has ended, and left its name behind."
+	case sockettypes.InUse:
+		return "There is something by that name. If no program uses it any more, remove it."
+	case sockettypes.Denied:
+		return "You may not use that name: the permissions of the file, or of its folder, say so."
+	case sockettypes.TimedOut:
+		return "Nobody answered."
+	case sockettypes.Canceled:
+		return "You interrupted it."
+	default:
+		return ""
+	}
+}
+
+// overIP says whether an error is about an IP address, which has a port.
+func overIP(err error) bool {
+	about := (*net.OpError)(nil)
+	return !errors.As(err, &about) || !strings.HasPrefix(about.Net, "unix")
+}
+
+// adviceOnNames is what to do about a host or a service that has no such name,
+// and about an address that is not this machine's.
+func adviceOnNames(err error) string {
+	about := (*net.DNSError)(nil)
+	switch {
+	case errors.As(err, &about) && strings.Contains(about.Name, "/"): // as in tcp/nosuch
+		return "No such service. Say its number, or a name from /etc/services."
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "This machine does not have that address; ip address lists those that it has."
+	default:
+		return ""
+	}
+}
+
+// adviceOnIP is advice about addresses with ports.
+func adviceOnIP(err error) string {
 	switch sockettypes.Classify(err) {
 	case sockettypes.Refused:
 		return "Nobody listens there. Is the program running, and is it that port? (ss -ltn lists who listens)"

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,7 +39,11 @@ func one(ctx context.Context, w io.Writer, what string, listen bool) error {
 		line("own address", "%s", info.Local)
 	}
 	if info.Peer != "" {
-		line("peer", "%s, connected in %v", info.Peer, took.Round(10*time.Microsecond))
+		if _, udp := s.(*net.UDPConn); udp { // nothing was sent for that
+			line("peer", "%s", info.Peer)
+		} else {
+			line("peer", "%s, connected in %v", info.Peer, took.Round(10*time.Microsecond))
+		}
 	}
 	for _, o := range optionsOf(s) {
 		value, err := sockettypes.GetInt(s, o.level, o.option)
@@ -131,17 +136,44 @@ func openListener(ctx context.Context, network, address string) (socket, error) 
 	return l, nil
 }
 
+// A misnamedError says what is missing in the address that somebody typed.
+type misnamedError string
+
+func (e misnamedError) Error() string { return string(e) }
+
+func misnamed(format string, args ...any) error { return misnamedError(fmt.Sprintf(format, args...)) }
+
+// withoutPort is what to say about an address that is no more than that. One of
+// IPv6 that ends in a port's number was most likely meant to have that port.
+func withoutPort(address string, addr netip.Addr) error {
+	if i := strings.LastIndexByte(address, ':'); addr.Is6() && i > 0 && !strings.HasSuffix(address, "]") {
+		host, errHost := netip.ParseAddr(address[:i])
+		port, errPort := strconv.ParseUint(address[i+1:], 10, 16)
+		if errHost == nil && errPort == nil && port >= 10 {
+			return misnamed("%s is an address, all of it, and has no port; did you mean %s?", address, netip.AddrPortFrom(host, uint16(port)))
+		}
+	}
+	return misnamed("%s has no port; say for example %s", address, netip.AddrPortFrom(addr, 8888))
+}
+
 // endpointsOf is where an address leads: it may be numbers, or names.
 func endpointsOf(ctx context.Context, address string) ([]netip.AddrPort, error) {
 	if endpoint, err := sockettypes.ParseEndpoint(address, 0); err == nil {
 		if endpoint.Port() == 0 {
-			return nil, fmt.Errorf("%s has no port; say for example %s", address, netip.AddrPortFrom(endpoint.Addr(), 8888))
+			return nil, withoutPort(address, endpoint.Addr())
 		}
 		return []netip.AddrPort{endpoint}, nil
 	}
 	host, service, err := net.SplitHostPort(address)
-	if err != nil || host == "" {
-		return nil, fmt.Errorf("%q names no socket; say for example 127.0.0.1:8888, localhost:http or /run/some/socket", address)
+	switch {
+	case address == "":
+		return nil, misnamed("\"\" names no socket: which host, and which port? Say for example 127.0.0.1:8888.")
+	case err == nil && host == "":
+		return nil, misnamed("%q names no host: which one? Say for example %s.", address, net.JoinHostPort("127.0.0.1", service))
+	case err == nil && service == "":
+		return nil, misnamed("%q names no port: which one? Say for example %s.", address, net.JoinHostPort(host, "8888"))
+	case err != nil:
+		return nil, misnamed("%q names no socket; say for example 127.0.0.1:8888, localhost:http or /run/some/socket", address)
 	}
 	return sockettypes.Resolve(ctx, net.DefaultResolver, host, service)
 }

@@ -1,0 +1,1 @@
+../../truncated_unix.go
