@@ -5,9 +5,10 @@ import (
 	"errors"
 )
 
-// Ask sends r and waits for its answer: the message that carries r's id, which
-// Ask chooses so that no two requests of a client have the same. Many may ask
-// at the same time; the server may answer in any order.
+// Ask sends r and waits for its answer: the response, pong or error that carries
+// r's id, which Ask chooses so that no two requests of a client have the same.
+// What the room says (chat_message, joined, left) is never an answer, whatever
+// it carries. Many may ask at the same time; the server may answer in any order.
 //
 // An answer that refuses is returned together with its error, a *ServerError.
 // The other errors are those of Send; ctx's, when the answer does not come in

@@ -48,8 +48,10 @@ func (d *Dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
 }
 
 // resolve returns the addresses that addr stands for, in the order in which
-// the system prefers them (RFC 6724). An addr that cannot be right is refused
-// before name service is asked for anything, with a *net.AddrError.
+// the system prefers them (RFC 6724), IPv4 never in the clothes of IPv6
+// (::ffff:127.0.0.1). An addr that cannot be right (without host or port, with
+// port 0 or a service that nobody knows) is refused before name service is asked
+// for anything, with a *net.AddrError.
 func (d *Dialer) resolve(ctx context.Context, addr string) ([]netip.AddrPort, error) {
 	return nil, errors.New("resolve: not implemented yet (labs/03-tcp-client/README.md#1-dial)")
 }
@@ -84,7 +86,8 @@ const (
 
 // Why tells why there is no connection: the reason in an error of Dial,
 // Connect or Secure, however deeply it is wrapped. Of several reasons, one for
-// each address, it is the one that comes first in the list above.
+// each address, it is the one that comes first in the list above, wherever it
+// stands in err; Unknown is for when there is none.
 func Why(err error) Reason {
 	return Unknown
 }

@@ -28,7 +28,8 @@ type handler struct {
 // Options.QueueLimit. A panic in a handler ends that call and nothing else; it
 // is logged.
 //
-// Answers to Ask and pings do not get here.
+// Pings do not get here, nor do answers that carry an id, even if nobody waits
+// for them (any more).
 func (c *Client) On(messageType string, f func(Message)) (remove func()) {
 	return func() {}
 }

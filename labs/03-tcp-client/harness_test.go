@@ -129,12 +129,18 @@ func onFakeTime(t *labtest.T, talk func(c *testClient, server net.Conn), configu
 // connection makes a TCP connection to a server that the test plays.
 func connection(t *labtest.T) (net.Conn, *labtest.Peer) {
 	t.Helper()
-	srv := t.Server("server")
+	return connectionTo(t, "server")
+}
+
+// connectionTo is connection, where the ladder needs to tell several apart.
+func connectionTo(t *labtest.T, name string) (net.Conn, *labtest.Peer) {
+	t.Helper()
+	srv := t.Server(name)
 	conn, err := net.Dial("tcp", srv.Addr())
 	if err != nil {
 		t.Fatalf("dial: %v", err)
 	}
-	return conn, srv.Accept("server")
+	return conn, srv.Accept(name)
 }
 
 // ends waits until c's connection has ended, and returns why.

@@ -14,7 +14,8 @@ import (
 // Earlier attempts go on beside it.
 //
 // The first connection wins. All other attempts are cancelled, and what they
-// still connect is closed. When all fail, the error holds all of their errors;
+// still connect is closed. When all fail, the error holds all of their errors
+// (without any addrs, it is a *net.AddrError);
 // when ctx ends, Race returns at once, with ctx's error among them, and begins
 // no further attempt.
 func Race(ctx context.Context, addrs []netip.AddrPort, delay time.Duration,

@@ -244,6 +244,40 @@ func TestFailureSaysWhy(tt *testing.T) {
 			t.Broken("Why, of an error that wraps %q, says %s; expected %s.", err, name(got), name(reason))
 		}
 	}
+
+	// Two addresses, two reasons: it does not matter which of them failed first.
+	dialled := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+	for _, pair := range []struct {
+		first, second error
+		reason        tcpclient.Reason
+	}{
+		{dialled(os.ErrDeadlineExceeded), dialled(syscall.ECONNREFUSED), tcpclient.TimedOut},
+		{dialled(syscall.ETIMEDOUT), dialled(syscall.EHOSTUNREACH), tcpclient.TimedOut},
+		{dialled(syscall.ECONNREFUSED), dialled(syscall.ENETUNREACH), tcpclient.Refused},
+		{dialled(syscall.ECONNREFUSED), dialled(context.Canceled), tcpclient.Canceled},
+		{dialled(syscall.EHOSTUNREACH), errors.New("no such luck"), tcpclient.Unreachable},
+	} {
+		for _, err := range []error{errors.Join(pair.first, pair.second), errors.Join(pair.second, pair.first)} {
+			if got := tcpclient.Why(fmt.Errorf("while connecting: %w", err)); got != pair.reason {
+				t.Broken("Why, of an error that wraps %q, says %s; expected %s.", err, name(got), name(pair.reason))
+			}
+		}
+	}
+}
+
+func TestEveryAddressSaysWhyNot(tt *testing.T) {
+	t := begin(tt)
+	names := t.NameServer()
+	names.Answer("chat.test", "::1", "127.0.0.1")
+	d := &tcpclient.Dialer{Resolver: names.Resolver()}
+	for _, host := range []string{"::1", "127.0.0.1"} {
+		l := blackHole(t, host)
+		l.Close() // now nobody listens there
+		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		when := fmt.Sprintf("for 300 ms, of a name with the addresses ::1 and 127.0.0.1, where %s refuses and the other one does not answer", host)
+		mustFail(t, d, ctx, "chat.test:"+portOf(l.Addr().String()), when, tcpclient.TimedOut, syscall.ECONNREFUSED)
+		cancel()
+	}
 }
 
 func TestBadAddressAsksNobody(tt *testing.T) {
@@ -251,7 +285,7 @@ func TestBadAddressAsksNobody(tt *testing.T) {
 	names := t.NameServer()
 	names.Answer("chat.test", "127.0.0.1")
 	d := &tcpclient.Dialer{Resolver: names.Resolver()}
-	for _, addr := range []string{"chat.test:70000", "chat.test:-1", "chat.test", "[::1:8888"} {
+	for _, addr := range []string{"chat.test:70000", "chat.test:-1", "chat.test:0", "chat.test:no-such-service", "chat.test:", "chat.test", ":8888", "[::1:8888"} {
 		mustFail(t, d, within(t), addr, fmt.Sprintf("of %q", addr), tcpclient.BadAddress, nil)
 		if n := names.Queries("chat.test"); n > 0 {
 			t.Broken("Dial, of %q, asked name service before it looked at the rest of the address.", addr)

@@ -101,7 +101,7 @@ func raceTo(t *labtest.T, cancel time.Duration, addresses ...address) *race {
 		time.Sleep(time.Minute) // whoever is late has come by then
 	})
 	if r.err == nil && r.winner < 0 {
-		t.Broken("Race returned neither a connection nor an error.")
+		t.Broken("Race of %d addresses returned neither a connection nor an error.", len(addresses))
 	}
 	return r
 }
@@ -307,4 +307,26 @@ func TestSilentFamilyCostsOneDelay(tt *testing.T) {
 		greet(t, l, conn)
 		nobodyConnects(t)
 	}
+}
+
+func TestBrokenFamilyCostsOneDelay(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(1)
+	names := t.NameServer()
+	names.Answer("chat.test", "::1", "::1", "::1", "::ffff:127.0.0.1")
+	const delay = 300 * ms
+	d := &tcpclient.Dialer{Resolver: names.Resolver(), FallbackDelay: delay}
+	l := blackHole(t, "127.0.0.1")
+	var took time.Duration
+	for range 3 { // a busy machine may need longer once
+		begun := time.Now()
+		conn := mustDial(t, d, within(t), "chat.test:"+portOf(l.Addr().String()),
+			"with a FallbackDelay of 300 ms, of a name with the addresses ::1, three times, and ::ffff:127.0.0.1, where only the last answers")
+		took = time.Since(begun)
+		conn.Close()
+		if took < 2*delay {
+			return
+		}
+	}
+	t.Broken("A name has three IPv6 addresses that do not answer, and an IPv4 address, written ::ffff:127.0.0.1, that does. With a FallbackDelay of %v Dial took %v; expected one delay.", delay, took.Round(ms))
 }

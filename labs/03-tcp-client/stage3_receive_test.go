@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -207,25 +209,33 @@ func TestEndsAreToldApart(tt *testing.T) {
 func TestServerSaysWhyItEnds(tt *testing.T) {
 	t := begin(tt)
 	const sorry = `{"type":"error","code":"timeout","message":"nothing came for too long"}`
-	client, server := start(t)
+	const how = "The server sent an error with the code timeout, and ended the connection"
+	conn, server := connectionTo(t, "server1")
+	client := newClient(t)
+	run(t, client, conn)
 	server.SendTogether(chatMessage(1, "hi"), sorry)
 	server.CloseWrite()
-	err := ends(t, client, "The server sent an error with the code timeout, and ended the connection")
+	err := ends(t, client, how)
 	said, ok := errors.AsType[*tcpclient.ServerError](err)
 	if !ok || said.Code != tcpclient.CodeTimeout || said.Message != "nothing came for too long" {
-		t.Broken("The server sent an error with the code timeout, and ended the connection. Err gave %q; expected that errors.As finds in it what the server said.", err)
+		t.Broken("%s. Err gave %q; expected that errors.As finds in it what the server said.", how, err)
 	}
-	for what, lines := range map[string][]string{
-		"an error that ends nothing":                         {`{"type":"error","code":"empty_content","message":"content is empty"}`},
-		"an error that answers a request":                    {`{"type":"error","id":"1","code":"too_long","message":"content is too long"}`},
-		"an error about ending, and then a message after it": {sorry, chatMessage(1, "never mind")},
+	for i, c := range []struct {
+		what  string
+		lines []string
+	}{
+		{"an error that ends nothing", []string{`{"type":"error","code":"empty_content","message":"content is empty"}`}},
+		{"an error that answers a request", []string{`{"type":"error","id":"1","code":"too_long","message":"content is too long"}`}},
+		{"an error about ending, and then a message after it", []string{sorry, chatMessage(1, "never mind")}},
 	} {
-		client, server := start(t)
-		server.SendTogether(lines...)
+		conn, server := connectionTo(t, fmt.Sprint("server", i+2))
+		client := newClient(t)
+		run(t, client, conn)
+		server.SendTogether(c.lines...)
 		server.CloseWrite()
-		err := ends(t, client, "The server sent "+what+", and ended the connection")
+		err := ends(t, client, "The server sent "+c.what+", and ended the connection")
 		if _, found := errors.AsType[*tcpclient.ServerError](err); found || !errors.Is(err, io.EOF) {
-			t.Broken("The server sent %s, and ended the connection. Err gave %q; expected io.EOF alone.", what, err)
+			t.Broken("The server sent %s, and ended the connection. Err gave %q; expected io.EOF alone, since that error was not the reason.", c.what, err)
 		}
 	}
 }
@@ -289,7 +299,7 @@ func TestRacingConnectsHaveOneWinner(tt *testing.T) {
 	t := begin(tt)
 	t.Needs(1)
 	t.NoLeaks()
-	srv := t.Server("server")
+	srv := countConnections(t)
 	c := newClient(t)
 	const callers = 20
 	results := make(chan error, callers)
@@ -297,7 +307,7 @@ func TestRacingConnectsHaveOneWinner(tt *testing.T) {
 	for range callers {
 		go func() {
 			<-go0
-			results <- c.Connect(context.Background(), srv.Addr())
+			results <- c.Connect(context.Background(), srv.addr)
 		}()
 	}
 	close(go0)
@@ -313,16 +323,70 @@ func TestRacingConnectsHaveOneWinner(tt *testing.T) {
 	if won != 1 {
 		t.Broken("Of 20 racing calls of Connect %d returned no error; expected one.", won)
 	}
+	srv.allAccepted(t)
+	for deadline := time.Now().Add(labtest.Patience); srv.open.Load() != 1; time.Sleep(ms) {
+		if time.Now().After(deadline) {
+			t.Broken("Of 20 racing calls of Connect one returned no error, and at the server %d connections are open; expected one.", srv.open.Load())
+		}
+	}
+}
+
+// A connectionCounter is a server that only counts who is connected.
+type connectionCounter struct {
+	addr   string
+	open   atomic.Int64
+	marked chan string // the address of each that came
+}
+
+func countConnections(t *labtest.T) *connectionCounter {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listen: %v", err)
+	}
+	s := &connectionCounter{addr: l.Addr().String(), marked: make(chan string, 1000)}
+	var serving sync.WaitGroup
+	t.Cleanup(serving.Wait)
+	t.Cleanup(func() { l.Close() })
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.open.Add(1)
+			s.marked <- conn.RemoteAddr().String()
+			serving.Go(func() {
+				defer conn.Close()
+				conn.SetDeadline(time.Now().Add(2 * labtest.Patience))
+				io.Copy(io.Discard, conn)
+				s.open.Add(-1)
+			})
+		}
+	})
+	return s
+}
+
+// allAccepted returns when whoever has connected by now has been counted.
+func (s *connectionCounter) allAccepted(t *labtest.T) {
+	t.Helper()
+	last, err := net.Dial("tcp", s.addr) // connections are accepted in the order in which they came
+	if err != nil {
+		t.Fatalf("dial: %v", err)
+	}
+	defer last.Close()
+	for next(t, "A connection of the test's own", s.marked) != last.LocalAddr().String() {
+	}
 }
 
 func TestFailedConnectCanBeTriedAgain(tt *testing.T) {
 	t := begin(tt)
 	t.Needs(1)
 	c := newClient(t)
-	for range 2 {
+	for _, try := range []string{"the first", "the second"} {
 		err := c.Connect(within(t), "127.0.0.1:"+unused(t))
 		if got := tcpclient.Why(err); got != tcpclient.Refused {
-			t.Broken("Connect, to a port where nobody listens, returned %s; expected that it was refused.", orNil(err))
+			t.Broken("Connect, to a port where nobody listens, was called twice: %s time it returned %s; expected that it was refused.", try, orNil(err))
 		}
 	}
 	if err := c.Err(); err != nil {

@@ -172,7 +172,7 @@ func TestFullQueueEndsTheConnection(tt *testing.T) {
 	server.SendTogether(line, line, line, line, line)
 	err := ends(t, c, "Eight messages of 8 KiB waited for a handler, and QueueLimit is 32 KiB")
 	if !errors.Is(err, tcpclient.ErrTooSlow) {
-		t.Broken("Eight messages of 8 KiB waited for a handler, and QueueLimit is 32 KiB. The client ended with %q; expected ErrTooSlow.", err)
+		t.Broken("Eight messages of 8 KiB waited for a handler, and QueueLimit is 32 KiB. The client ended, and Err gave %q; expected ErrTooSlow.", err)
 	}
 }
 
@@ -181,6 +181,7 @@ func TestHandlersMayChangeHandlers(tt *testing.T) {
 	t.Needs(3)
 	c, server := start(t)
 	said := make(chan string, 100)
+	changed := make(chan struct{})
 	var remove, removeOther func()
 	remove = c.On(tcpclient.TypeChatMessage, func(m tcpclient.Message) {
 		said <- "first " + m.Content
@@ -188,12 +189,24 @@ func TestHandlersMayChangeHandlers(tt *testing.T) {
 		removeOther()
 		remove()
 		remove()
+		close(changed)
 	})
 	removeOther = c.On(tcpclient.TypeChatMessage, func(m tcpclient.Message) { said <- "second " + m.Content })
 	c.On(tcpclient.TypeChatMessage, func(m tcpclient.Message) { said <- "third " + m.Content })
 	server.SendTogether(chatMessage(1, "one"), `{"type":"joined","username":"bob"}`, chatMessage(2, "two"))
-	// The first one takes out the second before its turn has come.
-	hears(t, said, "first one", "third one", "bob", "third two")
+	hears(t, said, "first one")
+	t.Returns("On or a function that it returned, called by a handler,", func() { <-changed })
+	if t.Failed() {
+		t.FailNow()
+	}
+	got := next(t, "The call of a handler after the first one", said)
+	if got == "second one" {
+		t.Broken("The first handler took out the second while both were to be called with the same message, and then the second was called all the same.")
+	}
+	if got != "third one" {
+		t.Broken("The handler after the one that was taken out was to be called, and what came was the call %q.", got)
+	}
+	hears(t, said, "bob", "third two")
 }
 
 func TestOnlyOneRegistrationIsTakenOut(tt *testing.T) {

@@ -330,7 +330,7 @@ func TestLimitIsForOneFrame(tt *testing.T) {
 func TestLateCancelHitsNobodyElse(tt *testing.T) {
 	t := begin(tt)
 	t.Needs(3)
-	var first, second error
+	var first, ended, second error
 	t.FakeTime(func() {
 		ours, theirs := net.Pipe()
 		defer theirs.Close()
@@ -363,14 +363,23 @@ func TestLateCancelHitsNobodyElse(tt *testing.T) {
 		defer ours.Close()
 		go readLine(theirs)
 		first = c.Send(ctx, say("one"))
+		time.Sleep(time.Second)
+		if ended = c.Err(); ended != nil {
+			return
+		}
 		go func() {
 			time.Sleep(time.Minute)
 			readLine(theirs)
 		}()
 		second = c.Send(context.Background(), say("two"))
 	})
-	if first != nil {
-		t.Broken("A frame was written whole, and at that moment its context was cancelled. Send returned %s; expected no error, since it is on its way.", orNil(first))
+	switch {
+	case first == nil && ended != nil:
+		t.Broken("A frame was written whole, and at that moment its context was cancelled. Send returned no error, and yet the connection ended, with %s.", orNil(ended))
+	case first != nil && ended == nil:
+		t.Broken("A frame was written whole, and at that moment its context was cancelled. Send returned %s, and yet the connection goes on; expected no error, since the frame is on its way, or the end of the connection.", orNil(first))
+	case first != nil && !errors.Is(first, context.Canceled):
+		t.Broken("A frame was written whole, and at that moment its context was cancelled. Send returned %s; expected no error or context.Canceled.", orNil(first))
 	}
 	if second != nil {
 		t.Broken("The context of one Send was cancelled when its frame was written. That interrupted the next Send, which has no limit: it returned %s.", orNil(second))
@@ -385,9 +394,10 @@ func TestTooLongDoesNoHarm(tt *testing.T) {
 		if err := c.Send(context.Background(), say(strings.Repeat("x", 70_000))); !errors.Is(err, tcpclient.ErrFrameTooLong) {
 			t.Broken("Send, of 70 000 characters, returned %s; expected ErrFrameTooLong.", orNil(err))
 		}
-	}
-	if err := c.Err(); err != nil {
-		t.Broken("Send had refused three requests that were too long, and the client has ended with %q.", err)
+		if err := c.Err(); err != nil {
+			short := c.Send(context.Background(), say("shorter"))
+			t.Broken("Send refused a request that was too long, of which nothing was written, and with that the connection ended: Err gives %q, and the next Send, of a short chat, returned %s.", err, orNil(short))
+		}
 	}
 	send(t, c, say("shorter"))
 	server.Expect(msg{"type": "chat", "content": "shorter"})
@@ -431,6 +441,23 @@ func TestSendMayMeetTheEnd(tt *testing.T) {
 		server.Reset()
 		t.Returns(fmt.Sprintf("In round %d of 30, a Send that met the end of the connection", round+1), senders.Wait)
 		ends(t, c, "The server reset the connection while four goroutines were sending")
+	}
+
+	var writing, waiting error
+	onFakeTime(t, func(c *testClient, server net.Conn) { // who does not read
+		done := make(chan struct{}, 2)
+		go func() { writing = c.Send(context.Background(), say("one")); done <- struct{}{} }()
+		time.Sleep(time.Second)
+		go func() { waiting = c.Send(context.Background(), say("two")); done <- struct{}{} }()
+		time.Sleep(time.Second)
+		io.WriteString(server, "\xff\n") // which ends the connection
+		<-done
+		<-done
+	})
+	for what, err := range map[string]error{"was writing": writing, "waited for its turn": waiting} {
+		if !errors.Is(err, tcpclient.ErrNotUTF8) {
+			t.Broken("A Send %s when a line came that was not UTF-8, which ended the connection. It returned %s; expected the reason, which Err gives, %q.", what, orNil(err), tcpclient.ErrNotUTF8)
+		}
 	}
 }
 

@@ -54,6 +54,44 @@ func chats(t *labtest.T, c *testClient, server *labtest.Peer, after string) {
 	}
 }
 
+func TestQuickAnswerIsNotMissed(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 5)
+	// A network so fast that the answer has been received, and the client
+	// waits for more, before Write returns.
+	reads := make(chan struct{}, 100)
+	c, server := startOn(t, func(conn net.Conn) net.Conn {
+		return &tamperedConn{Conn: conn,
+			read: func(b []byte) (int, error) {
+				reads <- struct{}{}
+				return conn.Read(b)
+			},
+			write: func(b []byte) (int, error) {
+				<-reads // the read that waits for the answer
+				n, err := conn.Write(b)
+				select {
+				case <-reads: // the one after it
+				case <-time.After(labtest.Patience / 2):
+				}
+				reads <- struct{}{}
+				return n, err
+			}}
+	})
+	for i := range 5 {
+		returned := asking(c, within(t), say("hi"))
+		confirm(server, asked(server, msg{"type": "chat"}), i)
+		var got outcome
+		select {
+		case got = <-returned:
+		case <-time.After(labtest.Patience):
+			t.Broken("Ask did not return, although its answer was sent: it came before the Write of the request had returned.")
+		}
+		if got.err != nil || got.answer.Seq != uint64(i) {
+			t.Broken("The answer, with seq %d, came before Write had returned; Ask returned seq %d and %s.", i, got.answer.Seq, orNil(got.err))
+		}
+	}
+}
+
 func TestAnswerGoesToWhoAsked(tt *testing.T) {
 	t := begin(tt)
 	t.Needs(3, 5)
@@ -178,39 +216,6 @@ func TestChatReturnsItsNumber(tt *testing.T) {
 	chats(t, c, server, "A chat was refused")
 }
 
-func TestQuickAnswerIsNotMissed(tt *testing.T) {
-	t := begin(tt)
-	t.Needs(3, 5)
-	// A network so fast that the answer has been received, and the client
-	// waits for more, before Write returns.
-	reads := make(chan struct{}, 100)
-	c, server := startOn(t, func(conn net.Conn) net.Conn {
-		return &tamperedConn{Conn: conn,
-			read: func(b []byte) (int, error) {
-				reads <- struct{}{}
-				return conn.Read(b)
-			},
-			write: func(b []byte) (int, error) {
-				<-reads // the read that waits for the answer
-				n, err := conn.Write(b)
-				select {
-				case <-reads: // the one after it
-				case <-time.After(labtest.Patience / 2):
-				}
-				reads <- struct{}{}
-				return n, err
-			}}
-	})
-	for i := range 5 {
-		returned := asking(c, within(t), say("hi"))
-		confirm(server, asked(server, msg{"type": "chat"}), i)
-		got := next(t, "The return of Ask, whose answer came before Write had returned,", returned)
-		if got.err != nil || got.answer.Seq != uint64(i) {
-			t.Broken("The answer, with seq %d, came before Write had returned; Ask returned seq %d and %s.", i, got.answer.Seq, orNil(got.err))
-		}
-	}
-}
-
 func TestAskEndsWithItsContext(tt *testing.T) {
 	t := begin(tt)
 	t.Needs(3, 5)
@@ -318,6 +323,30 @@ func TestStrayAnswerDoesNoHarm(tt *testing.T) {
 		`{"type":"logout_response","id":null,"success":true}`,
 	)
 	chats(t, c, server, "The server had sent answers that nobody waited for")
+}
+
+func TestAnswersAreNotForHandlers(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 4, 5)
+	c, server := start(t)
+	handled := make(chan string, 100)
+	c.OnOther(func(m tcpclient.Message) { handled <- string(m.Frame) })
+	returned := asking(c, within(t), say("one"))
+	id := asked(server, msg{"type": "chat", "content": "one"})
+	confirm(server, id, 1)
+	next(t, "The return of Ask after its answer", returned)
+	confirm(server, id, 1) // once more
+	ctx, cancel := context.WithCancel(context.Background())
+	returned = asking(c, ctx, say("two"))
+	late := asked(server, msg{"type": "chat", "content": "two"})
+	cancel()
+	next(t, "The return of Ask after cancel", returned)
+	confirm(server, late, 2)
+	confirm(server, "nobody asked", 3)
+	server.Send(`{"type":"joined","username":"carol"}`)
+	if got := next(t, "The call of the handler for other types with joined", handled); !strings.Contains(got, "joined") {
+		t.Broken("One answer came twice, one when Ask had given up, and one that nobody had asked for. A handler was called with %s; expected that answers which nobody waits for are dropped.", got)
+	}
 }
 
 func TestMessageIsNoAnswer(tt *testing.T) {

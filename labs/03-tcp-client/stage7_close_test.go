@@ -27,9 +27,22 @@ func closing(c *testClient, ctx context.Context) <-chan error {
 
 // answerLogout is the server's part of a goodbye.
 func answerLogout(server *labtest.Peer) {
-	id := asked(server, msg{"type": "logout"})
-	server.SendJSON(msg{"type": "logout_response", "id": id, "success": true, "message": "goodbye"})
+	goodbye(server, loggedOut(server))
 	server.ExpectEOF()
+}
+
+// loggedOut waits for the logout, which need not have an id.
+func loggedOut(server *labtest.Peer) (id any) {
+	return server.Expect(msg{"type": "logout"}).Value("id")
+}
+
+// goodbye answers a logout, with its id if it has one.
+func goodbye(server *labtest.Peer, id any) {
+	answer := msg{"type": "logout_response", "success": true, "message": "goodbye"}
+	if id != nil {
+		answer["id"] = id
+	}
+	server.SendJSON(answer)
 }
 
 // lostOnce checks that OnDisconnect is called once, with want.
@@ -54,9 +67,9 @@ func TestCloseSaysGoodbye(tt *testing.T) {
 	t.Needs(3, 5, 6)
 	c, server := start(t)
 	returned := closing(c, within(t))
-	id := asked(server, msg{"type": "logout"})
+	id := loggedOut(server)
 	server.ExpectNothing(20 * ms) // as long as the logout is not answered
-	server.SendJSON(msg{"type": "logout_response", "id": id, "success": true, "message": "goodbye"})
+	goodbye(server, id)
 	server.ExpectEOF()
 	select {
 	case err := <-returned:
@@ -76,14 +89,14 @@ func TestNothingIsLostAtTheEnd(tt *testing.T) {
 	c, server := start(t)
 	said := contents(c)
 	returned := closing(c, within(t))
-	id := asked(server, msg{"type": "logout"})
+	id := loggedOut(server)
 	var lines, want []string
 	for i := range 200 {
 		lines = append(lines, chatMessage(i, fmt.Sprint(i)))
 		want = append(want, fmt.Sprint(i))
 	}
 	server.SendTogether(lines[:100]...)
-	server.SendJSON(msg{"type": "logout_response", "id": id, "success": true, "message": "goodbye"})
+	goodbye(server, id)
 	server.ExpectEOF()
 	server.SendTogether(lines[100:]...)
 	hears(t, said, want...)
@@ -110,7 +123,7 @@ func TestDisconnectSaysWhy(tt *testing.T) {
 		}, tcpclient.ErrClosed},
 		{"The client was closed, and the server reset the connection instead of answering", func(c *testClient, server *labtest.Peer) {
 			returned := closing(c, within(t))
-			asked(server, msg{"type": "logout"})
+			loggedOut(server)
 			server.Reset()
 			next(t, "The return of Close", returned)
 		}, tcpclient.ErrClosed},
@@ -270,8 +283,8 @@ func TestCloseWaitsForNobodyForEver(tt *testing.T) {
 	for what, play := range map[string]func(server *labtest.Peer, giveUp func()){
 		"reads nothing at all": func(server *labtest.Peer, giveUp func()) { giveUp() },
 		"answers the logout, and does not end the connection": func(server *labtest.Peer, giveUp func()) {
-			id := asked(server, msg{"type": "logout"})
-			server.SendJSON(msg{"type": "logout_response", "id": id, "success": true})
+			id := loggedOut(server)
+			goodbye(server, id)
 			server.ExpectEOF()
 			giveUp()
 		},
@@ -356,7 +369,7 @@ func TestCloseTwiceWaitsForTheSameEnd(tt *testing.T) {
 
 	c, server = start(t)
 	patient := closing(c, context.Background())
-	asked(server, msg{"type": "logout"}) // and no answer
+	loggedOut(server) // and no answer
 	hangUp(c)
 	next(t, "The return of Close, while another one with a context that had ended cut the connection,", patient)
 }
@@ -366,7 +379,7 @@ func TestClosedClientSendsNothing(tt *testing.T) {
 	t.Needs(3, 5, 6)
 	c, server := start(t)
 	returned := closing(c, within(t))
-	id := asked(server, msg{"type": "logout"})
+	id := loggedOut(server)
 	for _, when := range []string{"while Close says goodbye", "after Close"} {
 		var sent, answered error
 		t.Returns("Send, "+when+",", func() { sent = c.Send(within(t), say("one more thing")) })
@@ -378,7 +391,7 @@ func TestClosedClientSendsNothing(tt *testing.T) {
 			t.Broken("Ask, %s, returned %s; expected ErrClosed.", when, orNil(answered))
 		}
 		if when == "while Close says goodbye" {
-			server.SendJSON(msg{"type": "logout_response", "id": id, "success": true})
+			goodbye(server, id)
 			server.ExpectEOF()
 			server.CloseWrite()
 			next(t, "The return of Close", returned)
@@ -461,4 +474,164 @@ func TestMethodsMayMeetTheEnd(tt *testing.T) {
 		}
 		t.Returns(fmt.Sprintf("In round %d of 50, a method that was in use when the connection ended,", round+1), using.Wait)
 	}
+}
+
+func TestNothingFollowsTheLogout(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 5, 6)
+	// The first write is held in the connection; nobody may do anything to the
+	// connection beside it.
+	inside, goOn := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(goOn) })
+	t.Cleanup(release)
+	conn, server := connection(t)
+	held := &heldConn{tamperedConn: tamperedConn{Conn: conn}}
+	held.write = func(b []byte) (int, error) {
+		if held.writes.Add(1) == 1 {
+			held.busy.Store(true)
+			close(inside)
+			<-goOn
+			held.busy.Store(false)
+		}
+		return conn.Write(b)
+	}
+	c := newClient(t)
+	run(t, c, held)
+	sending := func(content string) <-chan error {
+		returned := make(chan error, 1)
+		go func() { returned <- c.Send(within(t), say(content)) }()
+		return returned
+	}
+	first := sending("one")
+	next(t, "The Write of a Send", inside)
+	second := sending("two")
+	select {
+	case err := <-second:
+		t.Broken("While one Send was writing another one returned %s; expected that it waits for its turn.", orNil(err))
+	case <-time.After(20 * ms):
+	}
+	returned := closing(c, within(t))
+	select {
+	case err := <-returned:
+		t.Broken("While a Send was writing, Close returned %s; expected that it says goodbye when it is its turn.", orNil(err))
+	case <-time.After(20 * ms):
+	}
+	if n := held.halved.Load(); n > 0 {
+		t.Broken("While a Send was writing, Close ended what the client sends (CloseWrite); expected that it waits for its turn.")
+	}
+	if n := held.writes.Load(); n > 1 {
+		t.Broken("While a Send was writing, %d other frames were written beside it.", n-1)
+	}
+	release()
+	server.Expect(msg{"type": "chat", "content": "one"})
+	answerLogout(server)
+	server.CloseWrite()
+	if err := next(t, "The return of Close", returned); err != nil {
+		t.Broken("Client and server parted in good order, and Close returned %s.", orNil(err))
+	}
+	if err := next(t, "The return of the Send that was writing when Close was called", first); err != nil {
+		t.Broken("A Send was writing when Close was called, and its frame arrived. It returned %s.", orNil(err))
+	}
+	if err := next(t, "The return of the Send that waited for its turn when Close was called", second); !errors.Is(err, tcpclient.ErrClosed) {
+		t.Broken("A Send waited for its turn when Close was called, and returned %s; expected ErrClosed.", orNil(err))
+	}
+}
+
+// A heldConn is a connection that counts what is done to it while it writes.
+type heldConn struct {
+	tamperedConn
+	busy           atomic.Bool
+	writes, halved atomic.Int64
+}
+
+func (c *heldConn) CloseWrite() error {
+	if c.busy.Load() {
+		c.halved.Add(1)
+	}
+	return c.tamperedConn.CloseWrite()
+}
+
+func TestStartMeetsClose(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 5, 6)
+	past, cancel := context.WithCancel(context.Background())
+	cancel()
+	const rounds = 1000
+	for round := range rounds {
+		ours, theirs := net.Pipe()
+		c := makeClient()
+		conn := net.Conn(ours)
+		if round%10 == 0 { // whoever looks at the connection first looks for so long that Close comes between
+			conn = &interruptedConn{Conn: ours, interrupt: sync.OnceFunc(func() {
+				closed := make(chan struct{})
+				go func() { c.Close(past); close(closed) }()
+				select {
+				case <-closed:
+				case <-time.After(ms): // it waits for us
+				}
+			})}
+		}
+		var started error
+		var racing sync.WaitGroup
+		var there atomic.Int32 // goroutines that are ready; they meet without being woken
+		meet := func() {
+			there.Add(1)
+			for spins := 0; there.Load() < 2; spins++ {
+				if spins > 1000 {
+					runtime.Gosched()
+				}
+			}
+		}
+		racing.Go(func() {
+			meet()
+			for range round % 100 { // a little later each time
+				there.Load()
+			}
+			c.Close(past)
+		})
+		racing.Go(func() { meet(); started = c.Start(conn) })
+		racing.Wait()
+		if started != nil && !errors.Is(started, tcpclient.ErrClosed) {
+			t.Broken("Start and Close were called at the same moment (round %d of %d), and Start returned %s; expected no error or ErrClosed.", round+1, rounds, orNil(started))
+		}
+		theirs.SetReadDeadline(time.Now().Add(labtest.Patience))
+		if _, err := io.Copy(io.Discard, theirs); isTimeout(err) {
+			t.Broken("Start and Close were called at the same moment (round %d of %d). Both have returned, Start with %s, and the connection is still open.", round+1, rounds, orNil(started))
+		}
+		theirs.Close()
+	}
+}
+
+// An interruptedConn calls a function when somebody looks at it.
+type interruptedConn struct {
+	net.Conn
+	interrupt func()
+}
+
+func (c *interruptedConn) LocalAddr() net.Addr {
+	c.interrupt()
+	return c.Conn.LocalAddr()
+}
+
+func (c *interruptedConn) RemoteAddr() net.Addr {
+	c.interrupt()
+	return c.Conn.RemoteAddr()
+}
+
+func (c *interruptedConn) SetDeadline(when time.Time) error {
+	c.interrupt()
+	return c.Conn.SetDeadline(when)
+}
+
+func TestPanicAtTheEndIsCaught(tt *testing.T) {
+	t := begin(tt)
+	t.Needs(3, 4, 5, 6)
+	c, server := start(t, func(o *tcpclient.Options) {
+		o.OnDisconnect = func(error) { panic("OnDisconnect panics, as the test wants it to") }
+	})
+	server.CloseWrite()
+	ends(t, c, "The server ended the connection")
+	t.Eventually("That the log tells of the panic in OnDisconnect", func() bool {
+		return strings.Contains(c.log.String(), "as the test wants it to")
+	})
 }

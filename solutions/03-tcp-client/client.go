@@ -49,7 +49,8 @@ type Options struct {
 
 	// OnDisconnect is called exactly once for a connection, after it has ended
 	// and everything that came over it has been handled, with the reason: what
-	// Err returns. It runs where handlers run. nil is nobody to be told.
+	// Err returns. It runs where handlers run, and a panic in it is logged like
+	// theirs. nil is nobody to be told.
 	OnDisconnect func(cause error)
 
 	// Logger gets what whoever runs the client should know; nil is
@@ -221,7 +222,9 @@ func (c *Client) end(cause error) {
 }
 
 // Done is closed when the connection has ended. Messages that came before may
-// still wait for their handlers then; OnDisconnect comes after the last.
+// still wait for their handlers then; OnDisconnect comes after the last. What
+// Done and Err say of a client that was closed before it had a connection is not
+// promised.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
 // Err tells why the connection has ended: ErrClosed after Close, otherwise what

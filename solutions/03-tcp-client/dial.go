@@ -50,18 +50,26 @@ func (d *Dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
 }
 
 // resolve returns the addresses that addr stands for, in the order in which
-// the system prefers them (RFC 6724). An addr that cannot be right is refused
-// before name service is asked for anything, with a *net.AddrError.
+// the system prefers them (RFC 6724), IPv4 never in the clothes of IPv6
+// (::ffff:127.0.0.1). An addr that cannot be right (without host or port, with
+// port 0 or a service that nobody knows) is refused before name service is asked
+// for anything, with a *net.AddrError.
 func (d *Dialer) resolve(ctx context.Context, addr string) ([]netip.AddrPort, error) {
 	host, service, err := net.SplitHostPort(addr)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case host == "" || service == "" || service == "0":
+		return nil, &net.AddrError{Err: "host or port is missing", Addr: addr}
 	}
 	resolver := d.Resolver
 	if resolver == nil {
 		resolver = net.DefaultResolver
 	}
 	port, err := resolver.LookupPort(ctx, "tcp", service)
+	if unknown := (*net.DNSError)(nil); errors.As(err, &unknown) && unknown.IsNotFound {
+		return nil, &net.AddrError{Err: "unknown port", Addr: addr} // not a name that is not found
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +131,8 @@ const (
 
 // Why tells why there is no connection: the reason in an error of Dial,
 // Connect or Secure, however deeply it is wrapped. Of several reasons, one for
-// each address, it is the one that comes first in the list above.
+// each address, it is the one that comes first in the list above, wherever it
+// stands in err; Unknown is for when there is none.
 func Why(err error) Reason {
 	var name *net.DNSError
 	isName := errors.As(err, &name)

@@ -18,10 +18,17 @@ import (
 // of the frame may be on its way by then, the connection ends: whatever came
 // next would be read as the rest of it. So it does with any error of a write.
 //
-// The error is ctx's, or os.ErrDeadlineExceeded when a deadline was over;
-// ErrFrameTooLong, with no harm done; ErrNotConnected before there is a
-// connection, ErrClosed after the call of Close; and Err's once the connection
-// has ended.
+// A frame that is whole on its way when ctx ends may count as sent, or as
+// stopped; in the second case the connection ends, as it does with any other.
+//
+// The error is ctx's, or os.ErrDeadlineExceeded when WriteTimeout was over (when
+// ctx's own deadline was, it may be either); ErrFrameTooLong, with no harm done;
+// ErrNotConnected before there is a connection; ErrClosed after the call of
+// Close, also for whoever waits for his turn then; and Err's once the connection
+// has ended, also for whoever was writing.
+//
+// An ID that r brings along is sent as it is; Send waits for no answer, and what
+// carries such an id is nobody's and dropped.
 func (c *Client) Send(ctx context.Context, r Request) error {
 	c.mu.Lock()
 	closing, cause := c.closing, c.cause
@@ -35,7 +42,7 @@ func (c *Client) Send(ctx context.Context, r Request) error {
 	return c.send(ctx, r)
 }
 
-// send is Send, also while the client is being closed.
+// send is Send, for a logout also while the client is being closed.
 func (c *Client) send(ctx context.Context, r Request) error {
 	payload, err := r.Encode()
 	if err != nil {
@@ -46,6 +53,9 @@ func (c *Client) send(ctx context.Context, r Request) error {
 		return err
 	}
 	defer c.endTurn()
+	if r.Type != TypeLogout && c.isClosing() { // meanwhile: nothing may follow the logout
+		return ErrClosed
+	}
 	err = c.write(ctx, conn, payload)
 	c.options.Logger.Debug("sent", "request", r, "err", err)
 	switch {
@@ -55,7 +65,13 @@ func (c *Client) send(ctx context.Context, r Request) error {
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	c.end(err)
-	return err
+	return c.Err() // which may have been something else, and made the write fail
+}
+
+func (c *Client) isClosing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing
 }
 
 // takeTurn waits until the caller may write, and returns the connection to

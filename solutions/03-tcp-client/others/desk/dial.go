@@ -1,0 +1,212 @@
+package tcpclient
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+)
+
+// A Dialer connects to servers over TCP. Its zero value is ready to use, and
+// it may be used by several goroutines at once.
+type Dialer struct {
+	// Resolver looks names up; nil is net.DefaultResolver.
+	Resolver *net.Resolver
+
+	// FallbackDelay is how long one address of a server has before the next one
+	// is tried beside it (see Race; RFC 8305 recommends 250 ms). 0 tries them
+	// strictly one after the other.
+	FallbackDelay time.Duration
+}
+
+// Dial connects to addr, "host:port": host is a name or an IP address, IPv6 in
+// brackets. The addresses of a name are tried until one takes the connection;
+// when ctx has a deadline, none of them can use up the time of those after it.
+//
+// ctx is for all of it, name service included, and for nothing later: what
+// becomes of ctx after Dial has returned does not concern the connection.
+//
+// The error says what each attempt failed with, for errors.Is and errors.As;
+// Why makes one word of it. Nothing is left open then.
+func (d *Dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
+	addrs, err := d.resolve(ctx, addr)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", addr, err)
+	}
+	var conn net.Conn
+	if d.FallbackDelay > 0 {
+		conn, err = Race(ctx, Alternate(addrs), d.FallbackDelay, connect)
+	} else {
+		conn, err = inTurn(ctx, addrs)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", addr, err)
+	}
+	return conn, nil
+}
+
+// resolve returns the addresses that addr stands for, in the order in which
+// the system prefers them (RFC 6724), IPv4 never in the clothes of IPv6
+// (::ffff:127.0.0.1). An addr that cannot be right (without host or port, with
+// port 0 or a service that nobody knows) is refused before name service is asked
+// for anything, with a *net.AddrError.
+func (d *Dialer) resolve(ctx context.Context, addr string) ([]netip.AddrPort, error) {
+	refuse := func(why string) error { return &net.AddrError{Err: why, Addr: addr} }
+
+	host, service, err := net.SplitHostPort(addr)
+	switch {
+	case err != nil:
+		return nil, err // an AddrError already
+	case host == "":
+		return nil, refuse("missing host in address")
+	case service == "", service == "0":
+		return nil, refuse("missing port in address")
+	}
+	names := cmp.Or(d.Resolver, net.DefaultResolver)
+	port, err := names.LookupPort(ctx, "tcp", service)
+	if isTimeOrCancel(err) {
+		return nil, err
+	} else if err != nil {
+		return nil, refuse(err.Error())
+	}
+	ips, err := names.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return nil, err
+	}
+	addrs := make([]netip.AddrPort, len(ips))
+	for i, ip := range ips {
+		addrs[i] = netip.AddrPortFrom(ip.Unmap(), uint16(port))
+	}
+	return addrs, nil
+}
+
+// inTurn connects to the first of addrs that takes the connection. What is
+// left of ctx's time is shared out evenly among the addresses that are left.
+func inTurn(ctx context.Context, addrs []netip.AddrPort) (net.Conn, error) {
+	var failures []error
+	for i, addr := range addrs {
+		if err := ctx.Err(); err != nil {
+			return nil, errors.Join(append(failures, err)...)
+		}
+		conn, err := connectWithin(ctx, addr, len(addrs)-i)
+		if err == nil {
+			return conn, nil
+		}
+		failures = append(failures, err)
+	}
+	return nil, errors.Join(failures...)
+}
+
+// connectWithin connects to addr in one of the given number of shares of the
+// time that ctx has left.
+func connectWithin(ctx context.Context, addr netip.AddrPort, shares int) (net.Conn, error) {
+	if end, limited := ctx.Deadline(); limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(shares))
+		defer cancel()
+	}
+	return connect(ctx, addr)
+}
+
+// connect connects to one address.
+func connect(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", addr.String())
+}
+
+// A Reason is why there is no connection, as far as somebody needs to know it
+// who has to decide what to do next.
+type Reason int
+
+const (
+	Unknown     Reason = iota // none of the following
+	Canceled                  // whoever asked has changed his mind (context.Canceled)
+	BadAddress                // nothing can be reached under such an address
+	TimedOut                  // no answer in time, from name service or from the server
+	NotFound                  // there is no such name, or it has no address
+	NameService               // name service could not say; the name may well exist
+	Refused                   // the machine is there, and nobody listens on that port
+	Unreachable               // there is no way to that machine
+	Untrusted                 // the server cannot prove that it is who it should be (TLS)
+)
+
+// Why tells why there is no connection: the reason in an error of Dial,
+// Connect or Secure, however deeply it is wrapped. Of several reasons, one for
+// each address, it is the one that comes first in the list above, wherever it
+// stands in err; Unknown is for when there is none.
+func Why(err error) Reason {
+	best := Unknown
+	for e := range leaves(err) {
+		if r := classify(e); r != Unknown && (best == Unknown || r < best) {
+			best = r
+		}
+	}
+	return best
+}
+
+// classify judges one error of a tree, without what it wraps.
+func classify(err error) Reason {
+	switch e := err.(type) {
+	case *net.AddrError:
+		return BadAddress
+	case *net.DNSError:
+		switch {
+		case e.IsTimeout:
+			return TimedOut
+		case e.IsNotFound:
+			return NotFound
+		}
+		return NameService
+	}
+	// Only what err itself is: errors.Is would look deeper, which does no harm
+	// since deeper is where we come next.
+	switch {
+	case errors.Is(err, context.Canceled):
+		return Canceled
+	case isTimeOrCancel(err), errors.Is(err, syscall.ETIMEDOUT):
+		return TimedOut
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return Refused
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return Unreachable
+	case isUntrusted(err):
+		return Untrusted
+	}
+	return Unknown
+}
+
+func isTimeOrCancel(err error) bool {
+	return errors.Is(err, context.Canceled) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// leaves goes through err and all that it wraps.
+func leaves(err error) iter.Seq[error] {
+	var walk func(error, func(error) bool) bool
+	walk = func(err error, yield func(error) bool) bool {
+		if err == nil {
+			return true
+		}
+		if !yield(err) {
+			return false
+		}
+		switch e := err.(type) {
+		case interface{ Unwrap() error }:
+			return walk(e.Unwrap(), yield)
+		case interface{ Unwrap() []error }:
+			for _, e := range e.Unwrap() {
+				if !walk(e, yield) {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	return func(yield func(error) bool) { walk(err, yield) }
+}
