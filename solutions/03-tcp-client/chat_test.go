@@ -346,6 +346,9 @@ func TestChatSaysWhyItEnds(t *testing.T) {
 	require.Contains(t, startChat(t, "-addr", addr, "-name", "alice").ends(t, 1), "somebody else is there as alice")
 	require.Contains(t, startChat(t, "-addr", addr, "-name", "a b").ends(t, 1), `"a b" cannot be a name`)
 	require.Contains(t, startChat(t, "-addr", "127.0.0.1:99999", "-name", "alice").ends(t, 1), "is no address")
+	refused := startChat(t, "-addr", "127.0.0.1:99999", "-name", "alice").ends(t, 1)
+	require.Equal(t, 1, strings.Count(refused, "99999"), "said once: %s", refused)
+	require.Contains(t, startChat(t, "-addr", strings.TrimPrefix(addr, "127.0.0.1"), "-name", "alice", "-timeout", "0").ends(t, 1), "somebody else is there as alice")
 	require.Contains(t, startChat(t, "-addr", addr, "-name", "alice", "hello").ends(t, 2), `what is "hello"?`)
 	require.Contains(t, startChat(t, "-addr", addr, "-name", "").ends(t, 2), "who are you?")
 }

@@ -59,7 +59,7 @@ func run() int {
 	}
 	addr := flags.String("addr", "127.0.0.1:"+defaultPort, "`address` of the server; without a port, "+defaultPort)
 	name := flags.String("name", userName(), "`name` to log in under")
-	patience := flags.Duration("timeout", 10*time.Second, "most time for connecting")
+	patience := flags.Duration("timeout", 10*time.Second, "most time for connecting and logging in; 0 is no limit")
 	fallback := flags.Duration("fallback", 0, "race the server's addresses, with this delay between them (stage 2); 0 tries them in turn")
 	secure := flags.Bool("tls", false, "talk TLS (stage 8)")
 	authorities := flags.String("ca", "", "with -tls, trust the authorities in this PEM `file` instead of the system's")
@@ -99,19 +99,22 @@ func run() int {
 
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(interrupted, *patience)
+	ctx, cancel := interrupted, context.CancelFunc(func() {})
+	if *patience > 0 {
+		ctx, cancel = context.WithTimeout(interrupted, *patience)
+	}
 	err := c.Connect(ctx, *addr)
 	if err == nil {
 		err = c.logIn(ctx)
 	}
 	cancel()
 	switch {
-	case interrupted.Err() != nil:
+	case err != nil && interrupted.Err() != nil:
 		stop()
 		c.leave()
 		return exitLost
-	case c.Err() != nil:
-		return fail(exitLost, "%s before it answered the login; is it a chat server?", explainLoss(err, *addr))
+	case err != nil && c.Err() != nil:
+		return fail(exitLost, "%s before it answered the login; is it a chat server?", explainLoss(c.Err(), *addr))
 	case err != nil:
 		c.leave()
 		return fail(exitLost, "%s", explain(err, *addr, *name, *patience))
@@ -145,8 +148,12 @@ func run() int {
 	return code
 }
 
-// withPort adds the default port to an address that has none.
+// withPort adds the default port to an address that has none, and this machine
+// to one that is a port only.
 func withPort(addr string) string {
+	if strings.HasPrefix(addr, ":") && strings.Count(addr, ":") == 1 {
+		return "127.0.0.1" + addr
+	}
 	host := strings.TrimSuffix(strings.TrimPrefix(addr, "["), "]")
 	if !strings.Contains(addr, ":") || net.ParseIP(host) != nil {
 		return net.JoinHostPort(host, defaultPort)
@@ -202,7 +209,11 @@ func explain(err error, addr, name string, patience time.Duration) string {
 	}
 	switch tcpclient.Why(err) {
 	case tcpclient.BadAddress:
-		return fmt.Sprintf("%q is no address; it should look like 127.0.0.1:%s (%v)", addr, defaultPort, err)
+		why := "it"
+		if bad, ok := errors.AsType[*net.AddrError](err); ok {
+			why = bad.Err + ": it"
+		}
+		return fmt.Sprintf("%q is no address, %s should look like 127.0.0.1:%s", addr, why, defaultPort)
 	case tcpclient.TimedOut:
 		return fmt.Sprintf("%s did not answer within %v; is it the right address, and can it be reached from here?", addr, patience)
 	case tcpclient.NotFound:
@@ -231,7 +242,7 @@ func explainLoss(cause error, addr string) string {
 		return fmt.Sprintf("the connection to %s was reset; the server may have crashed", addr)
 	}
 	if errors.Is(cause, io.EOF) {
-		return fmt.Sprintf("%s has ended the connection", addr)
+		return fmt.Sprintf("%s has ended the connection without saying why", addr)
 	}
 	return fmt.Sprintf("the connection to %s is broken: %v", addr, cause)
 }
