@@ -327,7 +327,7 @@ func conversation(t *labtest.T, conn net.Conn, server *labtest.Peer, after strin
 			t.FailNow()
 		}
 		server.Expect(msg{"type": "ping"})
-		server.Send(`{"type":"pong"}`)
+		server.Send(`{"type":"pong","id":1}`)
 		t.Returns("Read", func() {
 			if _, err := readLine(conn); err != nil {
 				t.Errorf("%s: a read on the connection failed with %q.", after, err)
