@@ -25,7 +25,7 @@ type Attempt struct {
 	Number int           // 1 for the first one of a call of Connect
 	Err    error         // nil if it succeeded
 	Took   time.Duration // from its beginning to its end
-	Wait   time.Duration // until the next one begins; 0 if this was the last
+	Wait   time.Duration // planned until the next one begins, told before it; 0 if this was the last
 }
 
 // A ConnectError is what Connect returns when it gives up. With errors.Is and

@@ -49,10 +49,11 @@ type Backoff struct {
 //
 //	EqualJitter         from half of that to all of it
 //	FullJitter          from 0 to all of it
-//	DecorrelatedJitter  from Base to three times last (at least Base), never
-//	                    more than Cap; the number of failures does not count
+//	DecorrelatedJitter  from Base to 3*max(last, Base), or to Cap if that is
+//	                    less; the number of failures does not count
 //
-// and everything between is equally likely, both ends included.
+// and everything between is equally likely, both ends included; but where the
+// range is all of a Duration, math.MaxInt64 need not be.
 func (b Backoff) Next(failures int, last time.Duration) time.Duration {
 	return 0
 }

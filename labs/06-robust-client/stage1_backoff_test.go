@@ -2,6 +2,7 @@ package robustclient_test
 
 import (
 	"container/heap"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -25,6 +26,14 @@ var jitters = []struct {
 	{"EqualJitter", robustclient.EqualJitter},
 	{"FullJitter", robustclient.FullJitter},
 	{"DecorrelatedJitter", robustclient.DecorrelatedJitter},
+}
+
+// count is 1 failure, or 2 failures.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // hair is how far a bound may be missed by: whether it is included is not what
@@ -77,6 +86,7 @@ func TestJitterStaysInItsBounds(tt *testing.T) {
 		{robustclient.EqualJitter, "EqualJitter", 4, s, 4 * s, 8 * s},
 		{robustclient.EqualJitter, "EqualJitter", 50, s, 30 * s, 60 * s},
 		{robustclient.DecorrelatedJitter, "DecorrelatedJitter", 1, 0, s, 3 * s},
+		{robustclient.DecorrelatedJitter, "DecorrelatedJitter", 2, s / 2, s, 3 * s},
 		{robustclient.DecorrelatedJitter, "DecorrelatedJitter", 2, 2 * s, s, 6 * s},
 		{robustclient.DecorrelatedJitter, "DecorrelatedJitter", 50, 2 * s, s, 6 * s},
 		{robustclient.DecorrelatedJitter, "DecorrelatedJitter", 2, 40 * s, s, 60 * s},
@@ -87,10 +97,14 @@ func TestJitterStaysInItsBounds(tt *testing.T) {
 			random func(int64) int64
 			want   time.Duration
 		}{{"least", lowest, c.low}, {"greatest", highest, c.high}} {
+			note := ""
+			if c.kind == robustclient.DecorrelatedJitter && c.last < s {
+				note = ": a last of less than Base counts as Base"
+			}
 			b := robustclient.Backoff{Base: s, Cap: 60 * s, Jitter: c.kind, Random: end.random}
 			if got := b.Next(c.failures, c.last); (got - end.want).Abs() > hair {
-				t.Broken("%s with Base 1s and Cap 1m0s, after %d failures and a last delay of %v: when Random gives the %s number that it may, the delay is %v; expected %v (it may be from %v to %v).",
-					c.name, c.failures, c.last, end.chance, got, end.want, c.low, c.high)
+				t.Broken("%s with Base 1s and Cap 1m0s, after %s and a last delay of %v: when Random gives the %s number that it may, the delay is %v; expected %v (it may be from %v to %v%s).",
+					c.name, count(c.failures, "failure"), c.last, end.chance, got, end.want, c.low, c.high, note)
 			}
 		}
 	}
@@ -140,12 +154,12 @@ func TestZeroBackoffIsAGoodOne(tt *testing.T) {
 	b := robustclient.Backoff{Random: highest}
 	for failures, want := range map[int]time.Duration{1: robustclient.DefaultBase, 2: 2 * robustclient.DefaultBase, 100: robustclient.DefaultCap} {
 		if got := b.Next(failures, 0); (got - want).Abs() > hair {
-			t.Broken("The zero Backoff's longest delay after %d failures was %v; expected %v.", failures, got, want)
+			t.Broken("The zero Backoff, with a Random that always gives the greatest number it may, delays for %v after %s; expected %v: FullJitter's longest, and all chance comes from Random.", got, count(failures, "failure"), want)
 		}
 	}
 	b.Random = lowest
 	if got := b.Next(10, 0); got > hair {
-		t.Broken("The zero Backoff's shortest delay after 10 failures was %v; expected 0: its jitter is FullJitter.", got)
+		t.Broken("The zero Backoff, with a Random that always gives 0, delays for %v after 10 failures; expected 0: its jitter is FullJitter, and all chance comes from Random.", got)
 	}
 }
 
@@ -157,21 +171,23 @@ func TestChanceIsSpreadEvenly(tt *testing.T) {
 		name      string
 		kind      robustclient.Jitter
 		failures  int
+		last      time.Duration
 		low, high time.Duration
 	}{
-		{"FullJitter", robustclient.FullJitter, 4, 0, 8 * s},
-		{"FullJitter", robustclient.FullJitter, 8, 0, 60 * s},
-		{"EqualJitter", robustclient.EqualJitter, 4, 4 * s, 8 * s},
-		{"EqualJitter", robustclient.EqualJitter, 8, 30 * s, 60 * s},
-		{"DecorrelatedJitter", robustclient.DecorrelatedJitter, 4, s, 6 * s},
+		{"FullJitter", robustclient.FullJitter, 4, 2 * s, 0, 8 * s},
+		{"FullJitter", robustclient.FullJitter, 8, 2 * s, 0, 60 * s},
+		{"EqualJitter", robustclient.EqualJitter, 4, 2 * s, 4 * s, 8 * s},
+		{"EqualJitter", robustclient.EqualJitter, 8, 2 * s, 30 * s, 60 * s},
+		{"DecorrelatedJitter", robustclient.DecorrelatedJitter, 4, 2 * s, s, 6 * s},
+		{"DecorrelatedJitter", robustclient.DecorrelatedJitter, 4, 40 * s, s, 60 * s},
 	} {
 		// The seed is fixed: what holds today holds tomorrow.
 		b := robustclient.Backoff{Base: s, Cap: 60 * s, Jitter: c.kind, Random: rand.New(rand.NewPCG(6, 1)).Int64N}
 		var count [bins]int
 		for range draws {
-			got := b.Next(c.failures, 2*s)
+			got := b.Next(c.failures, c.last)
 			if got < c.low-hair || got > c.high+hair {
-				t.Broken("%s with Base 1s and Cap 1m0s, after %d failures and a last delay of 2s, was %v; expected it between %v and %v.", c.name, c.failures, got, c.low, c.high)
+				t.Broken("%s with Base 1s and Cap 1m0s, after %d failures and a last delay of %v, was %v; expected it between %v and %v.", c.name, c.failures, c.last, got, c.low, c.high)
 			}
 			bin := int(float64(got-c.low) / float64(c.high-c.low+1) * bins)
 			count[max(0, min(bin, bins-1))]++
@@ -184,8 +200,8 @@ func TestChanceIsSpreadEvenly(tt *testing.T) {
 			chi += d * d / (draws / bins)
 		}
 		if chi > 60 {
-			t.Broken("%s, with Base 1s and Cap 1m0s, after %d failures, gave %d delays between %v and %v. Cut into ten equal stretches, they have %v of them; expected about %d in each (chi-squared is %.0f, more than 60 is no chance).",
-				c.name, c.failures, draws, c.low, c.high, count, draws/bins, chi)
+			t.Broken("%s, with Base 1s and Cap 1m0s, after %d failures and a last delay of %v, gave %d delays between %v and %v. Cut into ten equal stretches, they have %v of them; expected about %d in each (chi-squared is %.0f, more than 60 is no chance).",
+				c.name, c.failures, c.last, draws, c.low, c.high, count, draws/bins, chi)
 		}
 	}
 }

@@ -122,6 +122,8 @@ func TestUnknownNameIsFinal(tt *testing.T) {
 	final(t, "A name that does not exist", dialError(background, d, "tcp", "gone.test:80"))
 	names.Fail("empty.test", labtest.NoData)
 	final(t, "A name that has no address", dialError(background, d, "tcp", "empty.test:80"))
+	// Such as a name that cannot be one, or an answer that cannot be read.
+	final(t, "A name error with none of its flags", &net.DNSError{Err: "cannot unmarshal DNS message", Name: "chat.test"})
 }
 
 func TestNameServersTroubleIsRetried(tt *testing.T) {

@@ -19,6 +19,12 @@ var steady = robustclient.Backoff{Base: time.Second, Cap: 10 * time.Second, Jitt
 
 func alwaysRefused(int, context.Context) (net.Conn, error) { return nil, refused }
 
+// hang is a connect that nobody answers.
+func hang(_ int, ctx context.Context) (net.Conn, error) {
+	<-ctx.Done()
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
+}
+
 func TestConnectWaitsLongerEachTime(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(1, 2)
@@ -77,6 +83,21 @@ func TestWaitEndsWithTheContext(tt *testing.T) {
 		}
 		return nil
 	})
+	// A caller may say why he cancels (context.WithCancelCause).
+	for what, steps := range map[string]func(int, context.Context) (net.Conn, error){"while it waited": alwaysRefused, "during an attempt": hang} {
+		onFakeTime(t, func(*labtest.StreamNet) error {
+			client := &robustclient.Client{Dial: newScript(steps).dial, AttemptTimeout: time.Hour, Backoff: robustclient.Backoff{Base: time.Hour, Cap: time.Hour, Jitter: robustclient.NoJitter}}
+			ctx, cancel := context.WithCancelCause(background)
+			defer cancel(nil)
+			time.AfterFunc(10*time.Second, func() { cancel(errors.New("the user went home")) })
+			err := client.Connect(ctx)
+			var failed *robustclient.ConnectError
+			if !errors.As(err, &failed) || !errors.Is(failed.Reason, context.Canceled) {
+				return fmt.Errorf("Connect was cancelled %s, with a cause of the caller's, and returned %v; expected a *ConnectError whose Reason is ctx.Err(): context.Canceled.", what, orNil(err))
+			}
+			return nil
+		})
+	}
 	onFakeTime(t, func(*labtest.StreamNet) error {
 		s := newScript(alwaysRefused)
 		ctx, cancel := context.WithTimeout(background, time.Minute)
@@ -99,10 +120,6 @@ func TestBudgetBoundsAttemptsAndWaits(tt *testing.T) {
 	t := labtest.Begin(tt)
 	t.Needs(1, 2)
 	const budget = 20 * time.Second
-	hang := func(_ int, ctx context.Context) (net.Conn, error) {
-		<-ctx.Done()
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
-	}
 	for _, c := range []struct {
 		what    string
 		steps   func(int, context.Context) (net.Conn, error)
@@ -154,6 +171,33 @@ func TestEachAttemptHasItsTime(tt *testing.T) {
 		}
 		return nil
 	})
+	// What an attempt says when its time is over depends on who waited. The bare
+	// error of a context looks final, and here it is not.
+	bare := func(_ int, ctx context.Context) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+	for _, c := range []struct {
+		what      string
+		steps     func(*labtest.StreamNet) func(int, context.Context) (net.Conn, error)
+		handshake func(context.Context, net.Conn) error
+	}{
+		{"Dial was not answered and returned a net.OpError", func(*labtest.StreamNet) func(int, context.Context) (net.Conn, error) { return hang }, nil},
+		{"Dial was not answered and returned ctx.Err()", func(*labtest.StreamNet) func(int, context.Context) (net.Conn, error) { return bare }, nil},
+		{"The Handshake was not answered and returned ctx.Err()", func(n *labtest.StreamNet) func(int, context.Context) (net.Conn, error) {
+			return func(int, context.Context) (net.Conn, error) { conn, _ := n.Pair(); return conn, nil }
+		}, func(ctx context.Context, _ net.Conn) error { <-ctx.Done(); return ctx.Err() }},
+	} {
+		onFakeTime(t, func(n *labtest.StreamNet) error {
+			s := newScript(c.steps(n))
+			client := &robustclient.Client{Dial: s.dial, Handshake: c.handshake, Backoff: steady, AttemptTimeout: 3 * time.Second, MaxAttempts: 3}
+			err := client.Connect(background)
+			if len(s.times()) != 3 || errors.Is(err, robustclient.ErrFinal) {
+				return fmt.Errorf("%s, when the AttemptTimeout was over. Of 3 attempts that it may make, Connect made %d and returned %v; expected all 3: an attempt that took too long is worth another try.", c.what, len(s.times()), orNil(err))
+			}
+			if !errors.Is(err, robustclient.ErrAttemptTimeout) {
+				return fmt.Errorf("%s, when the AttemptTimeout was over. Connect returned %v; expected that errors.Is finds ErrAttemptTimeout in it.", c.what, orNil(err))
+			}
+			return nil
+		})
+	}
 }
 
 func TestFinalErrorEndsTheAttempts(tt *testing.T) {

@@ -113,6 +113,9 @@ func TestSendAllOfNothingWritesNothing(tt *testing.T) {
 	if n := writes.Load(); n > 0 {
 		t.Broken("SendAll of no bytes called Write %d times; expected never.", n)
 	}
+	if _, err := new(robustclient.Client).SendAll(background, nil); err != nil {
+		t.Broken("SendAll of no bytes, of a client that is not connected, returned %v; expected no error: there is one exactly when n < len(b).", orNil(err))
+	}
 	if _, err := new(robustclient.Client).SendAll(background, []byte("x")); !errors.Is(err, robustclient.ErrNotConnected) {
 		t.Broken("SendAll of a client that is not connected returned %v; expected ErrNotConnected.", orNil(err))
 	}
@@ -207,6 +210,12 @@ func TestSendAllSaysHowMuch(tt *testing.T) {
 			t.Errorf("Write took 3 of 6 bytes and failed with %q. SendAll returned %d, %v; expected 3 and that error.", syscall.ECONNRESET, n, orNil(err))
 		}
 	})
+	client = using(writer{near, func(b []byte) (int, error) { return len(b), syscall.ECONNRESET }})
+	t.Returns("SendAll", func() {
+		if n, err := client.SendAll(background, []byte("hello\n")); n != 6 || err != nil {
+			t.Errorf("Write took all of 6 bytes and failed with %q. SendAll returned %d, %v; expected 6 and no error: there is one exactly when n < len(b).", syscall.ECONNRESET, n, orNil(err))
+		}
+	})
 }
 
 func TestCutMessageIsNotFollowedByAnother(tt *testing.T) {
@@ -239,6 +248,28 @@ func TestCutMessageIsNotFollowedByAnother(tt *testing.T) {
 			return fmt.Errorf("On a new connection, after one that was cut in a message, SendAll of \"hello\\n\" returned %v, and the server got %q.", orNil(err), after)
 		}
 		return nil
+	})
+	// And when Write stops taking without an error.
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	var taken []byte
+	room := 3
+	client := using(writer{near, func(b []byte) (int, error) {
+		k := min(len(b), room)
+		taken, room = append(taken, b[:k]...), room-k
+		return k, nil
+	}})
+	t.Returns("SendAll, on a connection that takes 3 bytes, then nothing, and gives no error,", func() {
+		if n, err := client.SendAll(background, []byte("hello\n")); n != 3 || !errors.Is(err, io.ErrNoProgress) {
+			t.Errorf("Write took 3 of 6 bytes, then nothing, and gave no error. SendAll returned %d, %v; expected 3 and io.ErrNoProgress.", n, orNil(err))
+		}
+	})
+	room = 100
+	t.Returns("SendAll, after one that stopped in the middle,", func() {
+		if n, err := client.SendAll(background, []byte("next\n")); n != 0 || !errors.Is(err, robustclient.ErrPoisoned) {
+			t.Errorf("Write took 3 of 6 bytes of a message, then nothing, and gave no error. SendAll of the next message returned %d, %v, and the server has got %q; expected 0 and ErrPoisoned.", n, orNil(err), taken)
+		}
 	})
 }
 
@@ -384,7 +415,7 @@ func TestSendAllLeavesNoDeadline(tt *testing.T) {
 		var err error
 		d := took("A Read", func() { _, err = conn.Read(make([]byte, 1)) })
 		if d != time.Hour {
-			return fmt.Errorf("The connection had a read deadline 1h0m0s away, and SendAll was called. A Read then ended after %v (%v); expected that SendAll leaves the read deadline alone.", d, orNil(err))
+			return fmt.Errorf("The connection had a read deadline 1h0m0s away, and SendAll was called. A Read then ended after %v (%v); expected that it ends after 1h0m0s, by its deadline: SendAll leaves that alone.", d, orNil(err))
 		}
 		return nil
 	})

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -30,17 +32,48 @@ func TestLinesComeOneByOne(tt *testing.T) {
 	} {
 		onFakeTime(t, func(n *labtest.StreamNet) error {
 			client, _, server := connected(n)
-			want := []string{"one", "two", "", "a\rb", strings.Repeat("x", 9000), "the end"}
-			go io.WriteString(server, "one\ntwo\r\n\na\rb\n"+want[4]+"\n"+want[5]+"\n")
+			want := []string{"one", "two", "", "a\rb\r", strings.Repeat("x", 9000), "the end"}
+			go io.WriteString(server, "one\ntwo\r\n\na\rb\r\r\n"+want[4]+"\n"+want[5]+"\n")
 			for i, line := range want {
 				got, err := client.Receive(background, time.Minute, time.Minute)
 				if err != nil || string(got) != line {
+					if line == want[3] {
+						return fmt.Errorf("The server sent \"a\\rb\\r\\r\\n\", which came %s. Receive returned %.40q, %v; expected %q, without its LF and without one CR before that.", c.what, got, orNil(err), line)
+					}
 					return fmt.Errorf("The server sent six lines, which came %s. Receive number %d returned %.40q, %v; expected %.40q.", c.what, i+1, got, orNil(err), line)
 				}
 			}
 			return nil
 		}, c.faults...)
 	}
+	// A Read may bring the last bytes and the end at once (io.Reader).
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		conn, _ := n.Pair()
+		client := using(&lastWords{conn, "one\ntwo\nthr"})
+		for _, want := range []string{"one", "two"} {
+			if line, err := client.Receive(background, time.Minute, time.Minute); err != nil || string(line) != want {
+				return fmt.Errorf("One Read brought \"one\\ntwo\\nthr\" together with io.EOF. Receive returned %q, %v; expected %q: the end comes after what came with it.", line, orNil(err), want)
+			}
+		}
+		if line, err := client.Receive(background, time.Minute, time.Minute); !errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("One Read brought \"one\\ntwo\\nthr\" together with io.EOF. The third Receive returned %q, %v; expected io.ErrUnexpectedEOF.", line, orNil(err))
+		}
+		return nil
+	})
+}
+
+// lastWords is a connection on which all comes with one Read, and its end too.
+type lastWords struct {
+	net.Conn
+	text string
+}
+
+func (c *lastWords) Read(b []byte) (int, error) {
+	n := copy(b, c.text)
+	if c.text = c.text[n:]; c.text != "" {
+		return n, nil
+	}
+	return n, io.EOF
 }
 
 func TestWhatAReceiveReturnedStays(tt *testing.T) {
@@ -123,7 +156,41 @@ func TestTrickleDoesNotMoveTheEnd(tt *testing.T) {
 		}
 		return nil
 	})
+	// The wait for another Receive counts; on real time, because of mutexes.
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	reading := make(chan struct{})
+	var once sync.Once
+	client := using(reader{near, func(b []byte) (int, error) {
+		once.Do(func() { close(reading) })
+		return near.Read(b)
+	}})
+	first := make(chan error, 1)
+	go func() { _, err := client.Receive(background, 0, 0); first <- err }()
+	t.Returns("The Read of a Receive", func() {
+		select {
+		case <-reading:
+		case err := <-first:
+			t.Broken("Receive returned %v; the server had not sent anything.", orNil(err))
+		}
+	})
+	var err error
+	t.Returns("Receive, with a total of 20ms, while another one waits for the server,", func() { _, err = client.Receive(background, 0, 20*time.Millisecond) })
+	if !isTimeout(err) {
+		t.Broken("One Receive waited for the server. A second one, with a total of 20ms, returned %v; expected os.ErrDeadlineExceeded.", orNil(err))
+	}
+	far.Close()
+	t.Returns("The first Receive, when the server ends,", func() { <-first })
 }
+
+// A reader is a connection with another Read.
+type reader struct {
+	net.Conn
+	read func([]byte) (int, error)
+}
+
+func (r reader) Read(b []byte) (int, error) { return r.read(b) }
 
 func TestSilenceIsNoticed(tt *testing.T) {
 	t := labtest.Begin(tt)
@@ -200,8 +267,15 @@ func TestReceiveLeavesNoDeadline(tt *testing.T) {
 			defer cancel()
 			client.Receive(ctx, time.Second, 2*time.Second)
 			time.AfterFunc(time.Hour, func() { server.Write([]byte("later\n")) })
-			if _, err := conn.Read(make([]byte, 10)); err != nil {
-				return fmt.Errorf("A Receive with a total of 2s %s. A Read from the connection after it failed: %v; expected that it waits for the server.", c.what, orNil(err))
+			b := make([]byte, 10)
+			var k int
+			var err error
+			d := took("The server sent a line an hour after a Receive, and a Read from the connection did not get it (a Read that Receive began may still wait there). That Read", func() { k, err = conn.Read(b) })
+			if err == nil && (d != time.Hour || string(b[:k]) != "later\n") {
+				return fmt.Errorf("A Receive with a total of 2s %s, and an hour later the server sent \"later\\n\". A Read from the connection got %q after %v; expected all of that: a Read that Receive began must not wait there still.", c.what, b[:k], d)
+			}
+			if err != nil {
+				return fmt.Errorf("A Receive with a total of 2s %s. A Read from the connection after it failed: %v; expected that it waits for the server, without a deadline.", c.what, orNil(err))
 			}
 			return nil
 		})
@@ -322,6 +396,18 @@ func TestLateCancelDoesNotHurtTheNextReceive(tt *testing.T) {
 
 func TestLineWithoutEndIsRefused(tt *testing.T) {
 	t := labtest.Begin(tt)
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		n.Buffer = 4 * robustclient.MaxLine // so that the LF may come in the same piece
+		client, _, server := connected(n)
+		server.Write(slices.Concat([]byte("first\n"), bytes.Repeat([]byte("x"), robustclient.MaxLine), []byte("\n")))
+		if line, err := client.Receive(background, time.Second, 0); string(line) != "first" {
+			return fmt.Errorf("The server sent \"first\\n\" and a line that is too long. Receive returned %.20q, %v; expected \"first\".", line, orNil(err))
+		}
+		if line, err := client.Receive(background, time.Second, 0); !errors.Is(err, robustclient.ErrTooLong) {
+			return fmt.Errorf("The server sent a line of %d bytes, its LF included, which is one more than MaxLine. Receive returned a line of %d bytes, %v; expected ErrTooLong.", robustclient.MaxLine+1, len(line), orNil(err))
+		}
+		return nil
+	})
 	onFakeTime(t, func(n *labtest.StreamNet) error {
 		client, _, server := connected(n)
 		longest := bytes.Repeat([]byte("x"), robustclient.MaxLine-1)

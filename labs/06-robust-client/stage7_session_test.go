@@ -31,6 +31,7 @@ const (
 	answeredLate       // it takes effect, and is answered a minute later
 	answeredTwice      // it is answered, and then once more
 	junk               // it takes effect, and the answer makes no sense
+	babbled            // it takes effect, and others are answered, once a second
 )
 
 // A till is a server that remembers what it has done: a request that comes
@@ -121,6 +122,15 @@ func (s *till) serve(conn *labtest.StreamConn, number int) {
 			conn.Write(append(slices.Clone(reply), reply...))
 		case junk:
 			conn.Write([]byte("what was the question?\n"))
+		case babbled:
+			go func() {
+				for {
+					if _, err := conn.Write([]byte(`{"seq":0,"body":"for somebody else"}` + "\n")); err != nil {
+						return
+					}
+					time.Sleep(time.Second)
+				}
+			}()
 		}
 	}
 	conn.Close()
@@ -350,6 +360,48 @@ func TestMissingReplyIsAskedForAgain(tt *testing.T) {
 		}
 		return nil
 	})
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		s := newTill(n, func(conn, _ int) fate {
+			if conn == 1 {
+				return babbled
+			}
+			return answered
+		})
+		one := session(s.dial)
+		one.ReplyTimeout = 7 * time.Second
+		ctx, cancel := patiently()
+		defer cancel()
+		begin := time.Now()
+		_, err := one.Do(ctx, "apple")
+		one.Client.Drop()
+		if d := time.Since(begin); err != nil || (d-8*time.Second).Abs() > time.Second {
+			return fmt.Errorf("A reply did not come, but once a second one to another request. With a ReplyTimeout of 7s and a wait of 1s, Do returned %v after %v; expected a reply after about 8s: what is for others does not begin the ReplyTimeout anew.", orNil(err), d)
+		}
+		return nil
+	})
+	onFakeTime(t, func(n *labtest.StreamNet) error {
+		n.Buffer = 10
+		s := newTill(n, nil)
+		dialled := false
+		one := session(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if !dialled {
+				dialled = true
+				conn, _ := n.Pair() // whose server reads nothing
+				return conn, nil
+			}
+			return s.dial(ctx, network, addr)
+		})
+		one.ReplyTimeout = 7 * time.Second
+		ctx, cancel := patiently()
+		defer cancel()
+		begin := time.Now()
+		_, err := one.Do(ctx, "apple")
+		one.Client.Drop()
+		if d := time.Since(begin); err != nil || (d-8*time.Second).Abs() > time.Second {
+			return fmt.Errorf("The first connection took 10 bytes of the request and no more. With a ReplyTimeout of 7s and a wait of 1s, Do returned %v after %v; expected a reply, over another connection, after about 8s: sending counts.", orNil(err), d)
+		}
+		return nil
+	})
 }
 
 func TestReplyToAnotherRequestIsPassedOver(tt *testing.T) {
@@ -357,7 +409,7 @@ func TestReplyToAnotherRequestIsPassedOver(tt *testing.T) {
 	t.Needs(1, 2, 3, 4, 5)
 	fated(t, "The reply to the first request came twice", answeredTwice, 1, "apple", "pear", "plum")
 	fated(t, "The reply to the first request came a minute late", answeredLate, 1, "apple", "pear")
-	fated(t, "The reply to the first request made no sense", junk, 1, "apple", "pear")
+	fated(t, "The reply to the first request made no sense; expected that Do drops the connection and asks again: such a reply says that this connection is of no use any more", junk, 1, "apple", "pear")
 }
 
 func TestCallsAreDoneOneAfterTheOther(tt *testing.T) {
@@ -495,7 +547,7 @@ func TestOldConnectionsAreClosed(tt *testing.T) {
 			ctx, cancel := patiently()
 			defer cancel()
 			if _, err := one.Do(ctx, "apple"); err != nil {
-				return fmt.Errorf("On three connections %s, and on the fourth it did. Do returned %q.", what, err)
+				return fmt.Errorf("On three connections %s, and on the fourth all was well. Do returned %q; expected that Do drops the connection and asks again, over the next: this one is of no use any more.", what, err)
 			}
 			for i, conn := range s.conns[:3] {
 				if _, err := conn.Write([]byte("x")); err == nil {

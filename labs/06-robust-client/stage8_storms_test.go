@@ -18,6 +18,13 @@ var errDown = errors.New("the server is down")
 
 func TestRetriesArePartOfTheRequests(tt *testing.T) {
 	t := labtest.Begin(tt)
+	ten := new(robustclient.RetryTokens)
+	for range 10 {
+		ten.Request()
+	}
+	if !ten.Retry() {
+		t.Broken("After ten requests, with a Ratio of 0.1, Retry allowed no retry; expected one: ten times 0.1 is 1, also where floating point says 0.9999999999999999.")
+	}
 	for _, c := range []struct {
 		ratio    float64
 		requests int

@@ -17,7 +17,8 @@ import (
 // failed attempt leaves no connection open, and a failed Connect leaves the
 // client unconnected. A successful one leaves no deadline on the connection.
 //
-// If there is a connection already, it is ErrConnected, and nothing happens.
+// If there is a connection already, it is ErrConnected, and nothing happens. If
+// ctx has ended already, the first attempt fails, and that is a *ConnectError too.
 func (c *Client) Connect(ctx context.Context) error {
 	if c.Connected() {
 		return ErrConnected
@@ -39,7 +40,7 @@ func (c *Client) Connect(ctx context.Context) error {
 		}
 		switch {
 		case ctx.Err() != nil:
-			failed.Reason = context.Cause(ctx)
+			failed.Reason = reason(ctx)
 		case !errors.Is(err, ErrAttemptTimeout) && !Retryable(err):
 			failed.Reason = ErrFinal
 		case number == c.MaxAttempts:
@@ -51,12 +52,21 @@ func (c *Client) Connect(ctx context.Context) error {
 		failed.Attempts = append(failed.Attempts, a)
 		c.report(a)
 		if failed.Reason == nil && wait(ctx, a.Wait) != nil {
-			failed.Reason = context.Cause(ctx)
+			failed.Reason = reason(ctx)
 		}
 		if failed.Reason != nil {
 			return failed
 		}
 	}
+}
+
+// reason is why Connect gives up when its context has ended: the budget, or the
+// error of the caller's context, whatever cause he has given that.
+func reason(ctx context.Context) error {
+	if context.Cause(ctx) == ErrBudget {
+		return ErrBudget
+	}
+	return ctx.Err()
 }
 
 // attempt makes one attempt, within AttemptTimeout. What it returns has passed

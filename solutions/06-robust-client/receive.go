@@ -9,15 +9,16 @@ import (
 	"time"
 )
 
-// ErrTooLong says that the server sent more than MaxLine bytes without a line
-// end. Nothing more can be received on this connection.
+// ErrTooLong says that the server sent a line of more than MaxLine bytes, its LF
+// included. Nothing more can be received on this connection.
 var ErrTooLong = errors.New("a line is too long")
 
 // Receive returns the next line that the server sends, without its LF and
 // without a CR before that.
 //
 // It waits at most so long: idle for the next byte, and total for the whole
-// line, from the call on, however busily its bytes trickle in; 0 is no limit.
+// line, from the call on, however busily its bytes trickle in and however long
+// another Receive is at work; 0 is no limit.
 // What it returns instead of a line tells apart
 //
 //	os.ErrDeadlineExceeded  the server is slow: it may be asked again
@@ -29,20 +30,20 @@ var ErrTooLong = errors.New("a line is too long")
 // to errors.Is. Nothing is lost by a timeout or by the end of ctx: the bytes of
 // a line that have come by then are part of what the next call returns.
 //
-// When Receive returns, the connection has no read deadline; it never touches
-// the write deadline.
+// When Receive returns, the connection has no read deadline, and no Read that
+// Receive began still waits on it; it never touches the write deadline.
 func (c *Client) Receive(ctx context.Context, idle, total time.Duration) ([]byte, error) {
 	conn, err := c.current()
 	if err != nil {
 		return nil, err
 	}
-	if err := conn.receiving.take(ctx); err != nil {
+	begin := time.Now()
+	if err := takeWithin(ctx, conn.receiving, total); err != nil {
 		return nil, err
 	}
 	defer conn.receiving.give()
 	release := interrupt(ctx, conn.SetReadDeadline)
 	defer release()
-	begin := time.Now()
 	buf := make([]byte, 4096)
 	for searched := 0; ; {
 		if i := bytes.IndexByte(conn.received[searched:], '\n'); i >= 0 && searched+i < MaxLine {
@@ -69,6 +70,20 @@ func (c *Client) Receive(ctx context.Context, idle, total time.Duration) ([]byte
 			return nil, err
 		}
 	}
+}
+
+// takeWithin waits for the turn, for as long as limit; 0 is no limit.
+func takeWithin(ctx context.Context, t turn, limit time.Duration) error {
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if limit > 0 {
+		limited, cancel = context.WithTimeout(ctx, limit)
+	}
+	defer cancel()
+	err := t.take(limited)
+	if err != nil && ctx.Err() == nil {
+		return os.ErrDeadlineExceeded
+	}
+	return err
 }
 
 // after is the end of a limit that begins at t; the zero time if it is none.

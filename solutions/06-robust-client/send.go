@@ -13,7 +13,9 @@ import (
 var ErrPoisoned = errors.New("an earlier message was sent in part")
 
 // SendAll sends all of b before ctx ends, or says with n how many bytes of it
-// the connection has taken. It returns an error exactly when n < len(b).
+// the connection has taken. It returns an error exactly when n < len(b): none if
+// the Write that took the last byte had one, and none for an empty b, not even
+// without a connection.
 //
 // n bytes taken are not n bytes arrived: whether the server has got them, only
 // an answer of it can tell.
@@ -28,8 +30,11 @@ var ErrPoisoned = errors.New("an earlier message was sent in part")
 // Nothing of two calls is ever mixed. When it returns, the connection has no
 // write deadline; it never touches the read deadline.
 func (c *Client) SendAll(ctx context.Context, b []byte) (n int, err error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
 	conn, err := c.current()
-	if err != nil || len(b) == 0 {
+	if err != nil {
 		return 0, err
 	}
 	if err := conn.sending.take(ctx); err != nil {

@@ -18,7 +18,8 @@ import (
 // failed attempt leaves no connection open, and a failed Connect leaves the
 // client unconnected. A successful one leaves no deadline on the connection.
 //
-// If there is a connection already, it is ErrConnected, and nothing happens.
+// If there is a connection already, it is ErrConnected, and nothing happens. If
+// ctx has ended already, the first attempt fails, and that is a *ConnectError too.
 func (c *Client) Connect(ctx context.Context) error {
 	if c.Connected() {
 		return ErrConnected

@@ -21,7 +21,10 @@ var ErrTailTooLong = errors.New("the server goes on sending")
 // what has come by then, at most maxBytes. If the connection breaks, the error
 // says so. In any case it is closed afterwards, and the client is unconnected.
 //
-// A connection without CloseWrite is just closed.
+// A connection without CloseWrite is just closed. Without any it is
+// ErrNotConnected. A SendAll that is at work may be cut off by CloseWrite: wait for
+// it first. Of two calls at once, one closes; the other gets what is left of the
+// tail, and an error or none.
 func (c *Client) CloseGracefully(ctx context.Context, maxBytes int) (tail []byte, err error) {
 	conn, err := c.current()
 	if err != nil {

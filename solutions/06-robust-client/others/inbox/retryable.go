@@ -30,7 +30,8 @@ var passing = []error{
 //	     *net.OpError that is a timeout, such as that of a connect
 //	yes  the name server does not answer, or cannot say just now
 //	yes  this machine is short of descriptors, memory or ports
-//	no   the name does not exist, or has no address
+//	no   the name does not exist, or has no address, or what is wrong with it no
+//	     flag of the *net.DNSError says
 //	no   the address, port or network makes no sense
 //	no   the certificate does not prove who the server is
 //	no   the caller's context is cancelled, or its deadline has passed

@@ -12,7 +12,9 @@ import (
 var ErrPoisoned = errors.New("an earlier message was sent in part")
 
 // SendAll sends all of b before ctx ends, or says with n how many bytes of it
-// the connection has taken. It returns an error exactly when n < len(b).
+// the connection has taken. It returns an error exactly when n < len(b): none if
+// the Write that took the last byte had one, and none for an empty b, not even
+// without a connection.
 //
 // n bytes taken are not n bytes arrived: whether the server has got them, only
 // an answer of it can tell.

@@ -17,7 +17,8 @@ const DefaultReplyTimeout = 5 * time.Second
 type Session struct {
 	// Client makes the connections; it belongs to the session.
 	Client *Client
-	// ReplyTimeout is how long to wait for one reply; 0 is DefaultReplyTimeout.
+	// ReplyTimeout is how long to wait for one reply, from before the request is
+	// sent; 0 is DefaultReplyTimeout.
 	ReplyTimeout time.Duration
 
 	name  string
@@ -32,8 +33,8 @@ func NewSession(c *Client) *Session {
 
 // Do asks for something and returns the body of the reply.
 //
-// If the connection is lost on the way, or the reply does not come within
-// ReplyTimeout, Do drops the connection, waits as long as Client.Backoff says
+// If the connection is lost on the way, or a reply makes no sense, or none comes
+// within ReplyTimeout, Do drops the connection, waits as long as Client.Backoff says
 // (longer each time that this request fails), connects again, and sends the
 // same request again, until ctx ends or Connect gives up; then the error is
 // theirs, and whether the request took effect is unknown.
