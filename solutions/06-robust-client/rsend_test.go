@@ -193,7 +193,9 @@ func TestErrorsAreSentences(t *testing.T) {
 		{[]string{"-addr", "127.0.0.1:70000"}, 1, "rsend: gave up on 127.0.0.1:70000 after 1 attempt: address 70000: invalid port (trying again would not help)"},
 		{[]string{"-addr", "nowhere"}, 2, "rsend: -addr nowhere is not host:port; rsend -h lists what it takes"},
 		{[]string{"-jitter", "some"}, 2, `rsend: there is no jitter "some"; rsend -h lists what it takes`},
-		{[]string{"hello"}, 2, `rsend: what is "hello"; rsend -h lists what it takes`},
+		{[]string{"hello"}, 2, `rsend: "hello" is not an option, and rsend takes nothing else: what it sends comes from standard input; rsend -h lists what it takes`},
+		{[]string{"-base", "-1s"}, 2, "rsend: -base -1s is less than nothing; rsend -h lists what it takes"},
+		{[]string{"-attempts", "-3"}, 2, "rsend: -attempts -3 is less than none; rsend -h lists what it takes"},
 	} {
 		r := startRsend(t, c.args...)
 		var last string

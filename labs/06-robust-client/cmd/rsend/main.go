@@ -53,9 +53,21 @@ func run() error {
 	flag.IntVar(&client.MaxAttempts, "attempts", 0, "most attempts in a row; 0 is no limit")
 	flag.DurationVar(&s.reply, "reply", 5*time.Second, "time to send a line and, with -login, to get its answer")
 	flag.DurationVar(&client.CloseTimeout, "close", robustclient.DefaultCloseTimeout, "time that the server has at the end")
+	flag.CommandLine.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "Usage of rsend:")
+		flag.PrintDefaults()
+	}
 	flag.Parse()
 	if flag.NArg() > 0 {
-		return usageError(fmt.Sprintf("what is %q", flag.Arg(0)))
+		return usageError(fmt.Sprintf("%q is not an option, and rsend takes nothing else: what it sends comes from standard input", flag.Arg(0)))
+	}
+	for name, d := range map[string]time.Duration{"base": client.Backoff.Base, "cap": client.Backoff.Cap, "attempt": client.AttemptTimeout, "budget": client.Budget, "reply": s.reply, "close": client.CloseTimeout} {
+		if d < 0 {
+			return usageError(fmt.Sprintf("-%s %v is less than nothing", name, d))
+		}
+	}
+	if client.MaxAttempts < 0 {
+		return usageError(fmt.Sprintf("-attempts %d is less than none", client.MaxAttempts))
 	}
 	if _, _, err := net.SplitHostPort(client.Addr); err != nil {
 		return usageError(fmt.Sprintf("-addr %s is not host:port", client.Addr))
