@@ -37,6 +37,10 @@ func run() error {
 	write := flag.Duration("write-timeout", 10*time.Second, "longest time for one write to a client; 0 is no limit")
 	grace := flag.Duration("grace", 5*time.Second, "time that clients have at shutdown")
 	quiet := flag.Bool("quiet", false, "log warnings and errors only")
+	flag.CommandLine.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "Usage of chatd:")
+		flag.PrintDefaults()
+	}
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("what is %q? chatd -h lists what it takes", flag.Arg(0))

@@ -27,6 +27,8 @@ type sender struct {
 	reading chan struct{} // closed when nobody receives
 	began   time.Time     // the present series of attempts
 
+	unanswered bool // something was sent over this connection, and no answer to it is known
+
 	connected time.Time     // the last connection
 	brief     int           // connections in a row that did not last
 	waited    time.Duration // before the last of them
@@ -98,7 +100,7 @@ func (s *sender) connect(ctx context.Context) error {
 	if err := s.client.Connect(ctx); err != nil {
 		return err
 	}
-	s.connected = time.Now()
+	s.connected, s.unanswered = time.Now(), false
 	s.reading = make(chan struct{})
 	go s.receive()
 	return nil
@@ -161,10 +163,13 @@ func (s *sender) deliver(ctx context.Context, number int, line string) error {
 			again = ", once more"
 		}
 		limited, cancel := context.WithTimeout(ctx, s.reply)
+		s.unanswered = true
 		n, err := s.client.SendAll(limited, message)
 		if err == nil {
 			say("▶ line %d sent%s", number, again)
-			err = s.answered(limited, id)
+			if err = s.answered(limited, id); err == nil && id != "" {
+				s.unanswered = false
+			}
 		} else if ctx.Err() == nil {
 			say("✗ line %d: %d of %d bytes sent, then: %s", number, n, len(message), cause(err))
 		}

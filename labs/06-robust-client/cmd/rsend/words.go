@@ -33,7 +33,11 @@ func (s *sender) showLost(err error) {
 	if errors.Is(err, net.ErrClosed) {
 		return // by ourselves, and we have said why
 	}
-	say("connection lost: %s; what was sent last may not have arrived", cause(err))
+	if s.unanswered {
+		say("connection lost: %s; what was sent last may not have arrived", cause(err))
+		return
+	}
+	say("connection lost: %s", cause(err))
 }
 
 // cause is an error in a few words.
