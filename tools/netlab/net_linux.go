@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
@@ -186,7 +187,32 @@ func connect(a *Node, pa *port, b *Node, pb *port) error {
 	if err := a.address(pa); err != nil {
 		return err
 	}
-	return b.address(pb)
+	if err := b.address(pb); err != nil {
+		return err
+	}
+	return errors.Join(ready(a.ns.netlink, pa.name, pa.v4, pa.v6), ready(b.ns.netlink, pb.name, pb.v4, pb.v6))
+}
+
+// ready waits until an interface that is up really sends, and takes what is for its
+// addresses. The end of a cable that was up first learns a moment later that there is
+// another end, and drops what it is given till then; and a new IPv6 address is at work
+// a moment after it is there.
+func ready(h *netlink.Handle, name string, addrs ...netip.Addr) error {
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		l, err := h.LinkByName(name)
+		if err != nil {
+			return err
+		}
+		works := l.Attrs().OperState == netlink.OperUp
+		for _, addr := range addrs {
+			way, err := h.RouteGet(addr.AsSlice())
+			works = works && err == nil && len(way) > 0 && way[0].Type == unix.RTN_LOCAL
+		}
+		if works {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s does not come up", name)
 }
 
 func (node *Node) address(p *port) error {

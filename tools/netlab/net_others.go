@@ -42,3 +42,6 @@ func (*Node) Namespace() string { return "" }
 
 // Scripted is for Linux only.
 func (*Net) Scripted(TB, func(Packet) []Reply) (v4, v6 netip.Addr) { return v4, v6 }
+
+// WithoutRaw is for Linux only.
+func WithoutRaw(func() error) error { return errors.ErrUnsupported }

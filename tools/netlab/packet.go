@@ -118,3 +118,10 @@ func sum(start uint16, b []byte) uint16 {
 	}
 	return uint16(total)
 }
+
+// FixHeader writes the header checksum of an IPv4 packet anew, after a change of its
+// header.
+func FixHeader(packet []byte) {
+	packet[10], packet[11] = 0, 0
+	binary.BigEndian.PutUint16(packet[10:], ^sum(0, packet[:int(packet[0]&15)*4]))
+}

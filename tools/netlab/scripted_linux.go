@@ -80,6 +80,9 @@ func (n *Net) TryScripted(answer func(Packet) []Reply) error {
 	if err := here.LinkSetUp(near); err != nil {
 		return err
 	}
+	if err := errors.Join(ready(here, scriptedName, scriptedHere4, scriptedHere6), ready(node.ns.netlink, "script")); err != nil {
+		return err
+	}
 	for _, gateway := range []netip.Addr{scripted4, scripted6} {
 		// Nobody there answers ARP, so here is told the address for good.
 		if err := here.NeighSet(&netlink.Neigh{
