@@ -1,0 +1,148 @@
+package udpheartbeat
+
+import (
+	"math"
+	"time"
+)
+
+// Defaults of a PhiConfig.
+const (
+	DefaultThreshold = 8
+	DefaultSamples   = 200
+)
+
+// A PhiConfig says what a Phi expects and when it changes its mind.
+type PhiConfig struct {
+	// Interval is the time from beat to beat as long as fewer than two have been
+	// measured; a quarter of it is the deviation.
+	Interval time.Duration
+
+	// Threshold is the phi from which on somebody is suspect; 0 is
+	// DefaultThreshold.
+	Threshold float64
+
+	// DeadAfter is for how long no beat comes from somebody who is dead.
+	DeadAfter time.Duration
+
+	// Samples is how many intervals are remembered; 0 is DefaultSamples.
+	Samples int
+
+	// MinDeviation is the least standard deviation that is believed: a network
+	// that was perfectly regular for a minute will not stay so.
+	MinDeviation time.Duration
+
+	// Pause is added to the mean: so much more is no surprise, whatever was
+	// measured. It is for beats that are lost, of which a normal distribution
+	// knows nothing.
+	Pause time.Duration
+
+	// Stall is as in TimeoutConfig; 0 is half of DeadAfter.
+	Stall time.Duration
+}
+
+// A Phi is a Detector that learns how regularly the beats come, and says how
+// surprising the present silence is: phi 1 when it would last as long by chance
+// in one of 10 cases, phi 2 in one of 100, phi 8 in one of 100 million
+// (Hayashibara and others, The phi accrual failure detector, 2004).
+type Phi struct {
+	cfg       PhiConfig
+	last      time.Time
+	checked   time.Time
+	intervals []float64 // the last ones, in seconds; a ring when it is full
+	next      int       // where the next one goes when it is
+	mean, dev float64   // of intervals, in seconds
+}
+
+// NewPhi makes a detector for a sender that counts as heard at now.
+func NewPhi(cfg PhiConfig, now time.Time) *Phi {
+	if cfg.Threshold == 0 {
+		cfg.Threshold = DefaultThreshold
+	}
+	if cfg.Samples == 0 {
+		cfg.Samples = DefaultSamples
+	}
+	if cfg.Stall == 0 {
+		cfg.Stall = cfg.DeadAfter / 2
+	}
+	return &Phi{cfg: cfg, last: now, checked: now}
+}
+
+// Heartbeat says that a beat has come, and remembers how long after the last
+// one. The time for which somebody was dead is not an interval between beats.
+func (d *Phi) Heartbeat(now time.Time) {
+	interval := now.Sub(d.last)
+	d.last = now
+	if interval >= d.cfg.DeadAfter {
+		return
+	}
+	if len(d.intervals) < d.cfg.Samples {
+		d.intervals = append(d.intervals, interval.Seconds())
+	} else {
+		d.intervals[d.next] = interval.Seconds()
+		d.next = (d.next + 1) % len(d.intervals)
+	}
+	d.mean, d.dev = meanAndDeviation(d.intervals)
+}
+
+// normal is what is expected of the next interval, in seconds: the mean, and the
+// standard deviation, at least cfg.MinDeviation.
+func (d *Phi) normal() (mean, dev float64) {
+	mean, dev = d.mean, d.dev
+	if len(d.intervals) < 2 {
+		mean = d.cfg.Interval.Seconds()
+		dev = mean / 4
+	}
+	return mean, max(dev, d.cfg.MinDeviation.Seconds(), 1e-9) // 0 would make Phi NaN
+}
+
+// meanAndDeviation is the mean and the standard deviation of some values. It
+// goes over them twice: the difference of the mean square and the squared mean,
+// both large and nearly the same, would leave little but rounding errors, and
+// sometimes a negative number under the root.
+func meanAndDeviation(values []float64) (mean, dev float64) {
+	n := float64(len(values))
+	for _, v := range values {
+		mean += v / n
+	}
+	var squares float64
+	for _, v := range values {
+		squares += (v - mean) * (v - mean)
+	}
+	return mean, math.Sqrt(squares / (n - 1))
+}
+
+// Phi is how surprising the present silence is: -log10 of how likely it is, by
+// a normal distribution with the mean (and Pause) and the deviation of the
+// intervals, that a beat takes longer. It is at least 0, never NaN, and does not
+// become smaller while the silence goes on.
+func (d *Phi) Phi(now time.Time) float64 {
+	mean, dev := d.normal()
+	return surprise((now.Sub(d.last).Seconds() - mean - d.cfg.Pause.Seconds()) / dev)
+}
+
+// surprise is -log10 of how likely a standard normal variable is to be greater
+// than z. erfc keeps its precision where 1-erf has none left, and underflows to 0
+// where z is about 38; there its logarithm is computed from what it nears.
+func surprise(z float64) float64 {
+	if z < 30 {
+		return max(0, -math.Log10(math.Erfc(z/math.Sqrt2)/2))
+	}
+	// The tail is exp(-z²/2)/(z√2π) × (1 - 1/z² + 3/z⁴ - 15/z⁶ + …).
+	q := 1 / (z * z)
+	return z*z/2*math.Log10E + math.Log10(z*math.Sqrt(2*math.Pi)) - math.Log10(1-q*(1-3*q*(1-5*q)))
+}
+
+// Check is Dead when the silence has lasted for DeadAfter, and before that
+// Suspect when phi has reached the threshold. Time in which the observer was not
+// there does not count, as in Timeout.
+func (d *Phi) Check(now time.Time) State {
+	d.last = excused(d.last, d.checked, now, d.cfg.Stall)
+	d.checked = now
+	switch {
+	case now.Sub(d.last) >= d.cfg.DeadAfter:
+		return Dead
+	case d.Phi(now) >= d.cfg.Threshold:
+		return Suspect
+	}
+	return Alive
+}
