@@ -13,6 +13,7 @@ type TimeoutConfig struct {
 
 	// Recover is how many beats in a row, none of them SuspectAfter or more
 	// after the one before it, make a suspect or a dead one alive again; 0 is 1.
+	// The first beat after a silence counts as one of them.
 	Recover int
 
 	// Stall is the longest time from one Check to the next in which the observer
@@ -54,7 +55,8 @@ func (d *Timeout) Heartbeat(now time.Time) {
 }
 
 // Check is Suspect when the silence has lasted for SuspectAfter, Dead when it has
-// lasted for DeadAfter.
+// lasted for DeadAfter. A dead one does not become suspect again: it stays dead
+// until Heartbeat says otherwise.
 //
 // When more than cfg.Stall has passed since the last Check, it was the observer
 // who was not there (its machine was suspended, its process stopped), and that
@@ -92,9 +94,9 @@ func excused(last, checked, now time.Time, stall time.Duration) time.Time {
 //
 // Of the beats of a day, a part loss^n is the first of n that are lost in a row,
 // if the one before it came: there are day/interval × (1-loss) × loss^n such
-// runs. The least n that makes this no more than mistakes is how many may not
-// be lost in a row; then n intervals have gone by since the last beat. A quarter
-// of an interval more is for what a beat may come late.
+// runs. The least n, at least 1, that makes this no more than mistakes is how many
+// may not be lost in a row; then n intervals have gone by since the last beat. A
+// quarter of an interval more is for what a beat may come late.
 func SuspectAfter(interval time.Duration, loss, mistakes float64) time.Duration {
 	beats := float64(24*time.Hour) / float64(interval)
 	n := 1

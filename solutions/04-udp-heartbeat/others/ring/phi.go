@@ -98,7 +98,8 @@ func (d *Phi) normal() (mean, dev float64) {
 // meanAndDeviation is the mean and the standard deviation of some values. It
 // goes over them twice: the difference of the mean square and the squared mean,
 // both large and nearly the same, would leave little but rounding errors, and
-// sometimes a negative number under the root.
+// sometimes a negative number under the root. To divide the sum of the squares by
+// how many there are, or by one less, is right both ways.
 func meanAndDeviation(values []float64) (mean, dev float64) {
 	n := float64(len(values))
 	for _, v := range values {

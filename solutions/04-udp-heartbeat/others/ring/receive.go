@@ -26,7 +26,8 @@ type Arrival struct {
 
 // Receive reads datagrams from conn and gives each of them to handle, the bad
 // ones too, until ctx ends; then it returns ctx's error, at once, and leaves
-// conn open. It takes no memory for a datagram.
+// conn open. It takes no memory for a datagram. It need not restore the read
+// deadline: whoever reads on afterwards sets one.
 //
 // An error of reading that speaks of one datagram (ECONNREFUSED and ECONNRESET,
 // about an earlier one of ours; EMSGSIZE, about one that was too long) is passed
@@ -34,6 +35,7 @@ type Arrival struct {
 //
 // A datagram may be empty, and may be longer than any packet: what does not fit
 // into the buffer is cut off without a word, and the rest must not pass for a packet.
+// So the buffer is larger than the largest right datagram, MaxPacket.
 func Receive(ctx context.Context, conn Conn, codec *Codec, handle func(Arrival)) error {
 	woken := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {

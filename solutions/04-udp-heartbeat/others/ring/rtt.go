@@ -49,8 +49,8 @@ func (e *Estimator) Sample(r time.Duration) {
 func (e *Estimator) RTT() time.Duration { return e.srtt }
 
 // RTO is how long to wait for an answer: SRTT + 4 RTTVAR, where 4 RTTVAR counts
-// as at least a millisecond; FirstRTO before the first Sample; doubled for each
-// Backoff; never less than Min, nor more than Max.
+// as at least a millisecond; FirstRTO before the first Sample. It is at least Min;
+// that is doubled for each Backoff; and the result is at most Max.
 func (e *Estimator) RTO() time.Duration {
 	least, most := e.bounds()
 	rto := FirstRTO
