@@ -71,6 +71,13 @@ func TestPhiGrowsWithTheSilence(tt *testing.T) {
 			t.Broken("Beats came after %s, in turn, and after ten hours of silence phi is %v; expected more than 50.", list(times), last)
 		}
 	}
+
+	// Nothing divided by nothing: no deviation, and a silence of just the mean.
+	w, p := phi(t, "", func(cfg *heartbeat.PhiConfig) { cfg.MinDeviation = 0 })
+	w.after(2, ms(100))
+	if got := phiAfter(w, p, ms(100)); math.IsNaN(got) || got < 0 {
+		t.Broken("MinDeviation is 0, and two beats came, each after exactly 100 ms. After a silence of exactly 100 ms phi is %v; expected a number that is at least 0.", got)
+	}
 }
 
 func TestPhiIsALikelihood(tt *testing.T) {
