@@ -222,12 +222,12 @@ func TestServerThatLeavesSaysWhy(t *testing.T) {
 }
 
 func TestPingsKeepASilentClientThere(t *testing.T) {
-	addr, _ := startChatd(t, "-idle-timeout", "200ms")
+	addr, _ := startChatd(t, "-idle-timeout", "1s")
 	alice := join(t, addr, "alice")
 	select {
 	case cause := <-alice.lost:
 		t.Fatalf("a client that says nothing was lost: %v", cause)
-	case <-time.After(time.Second):
+	case <-time.After(2500 * time.Millisecond): // two such times and a half
 	}
 	_, err := alice.Chat(within(t), "I was here all the time")
 	require.NoError(t, err)
