@@ -188,8 +188,8 @@ var accidents = []accident{
 		name: "million-lines", verdict: result.Fail, kind: result.KindLaw,
 		options: run.Options{Stages: []int{1}},
 		do: func(t *testing.T, lab *course.Lab) {
-			change("sum.go", "return a + b", "for i := range 500_000 * a {\n\t\tfmt.Println(\"line\", i)\n\t}\n\treturn a - b")(t, lab)
-			change("sum.go", "package echo", "package echo\n\nimport \"fmt\"")(t, lab)
+			change("sum.go", "return a + b", "for range 5_000 * a {\n\t\tfmt.Print(strings.Repeat(\"a line\\n\", 100))\n\t}\n\treturn a - b")(t, lab)
+			change("sum.go", "package echo", "package echo\n\nimport (\n\t\"fmt\"\n\t\"strings\"\n)")(t, lab)
 		},
 	},
 	{
