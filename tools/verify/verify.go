@@ -21,9 +21,9 @@ const soon = 3 * time.Second
 
 // Options say how to verify.
 type Options struct {
-	// Workers is how many sources are judged at once; if zero, somewhat more
-	// than there are cores, for a bug spends a part of its time waiting. Many
-	// more would make the laws about time wait for each other.
+	// Workers is how many bugs are judged at once; if zero, three a core, for a
+	// bug spends most of its time waiting. Many more would make the laws about
+	// time wait for each other.
 	Workers int
 	// Progress is told after every source that has been judged, one at a time.
 	Progress func(done, total int, what string)
@@ -34,7 +34,7 @@ type Options struct {
 func Lab(ctx context.Context, lab *course.Lab, o Options) (*Report, error) {
 	started := time.Now()
 	if o.Workers == 0 {
-		o.Workers = runtime.NumCPU() + (runtime.NumCPU()+1)/2
+		o.Workers = 3 * runtime.NumCPU()
 	}
 	r := &Report{
 		Lab:      result.Lab{Number: lab.Number, Folder: lab.Folder, Title: lab.Title},
@@ -60,18 +60,19 @@ func Lab(ctx context.Context, lab *course.Lab, o Options) (*Report, error) {
 			o.Progress(done, len(bugs)+2, what)
 		}
 	}
-	// The stubs go first and alone, because they are timed.
+	// The stubs go first and alone, because they are timed; then the solution,
+	// which has to pass at the first try.
 	if err := r.stubs(ctx, lab); err != nil {
 		return nil, err
 	}
 	judged("stubs")
+	if err := r.solution(ctx, lab); err != nil {
+		return nil, err
+	}
+	judged("solution")
 
 	jobs, ctx := errgroup.WithContext(ctx)
 	jobs.SetLimit(o.Workers)
-	jobs.Go(func() error {
-		defer judged("solution")
-		return r.solution(ctx, lab)
-	})
 	for _, b := range bugs {
 		jobs.Go(func() error {
 			defer judged("bug " + b.Slug)

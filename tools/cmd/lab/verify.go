@@ -73,7 +73,7 @@ verify says that stages pass which must not.`,
 			return errors.Join(verdict, write(file, func(w io.Writer) error { return verify.JSON(w, reports) }))
 		},
 	}
-	cmd.Flags().IntVar(&jobs, "jobs", 0, "how many bugs are judged at once (`number`); somewhat more than there are cores if zero")
+	cmd.Flags().IntVar(&jobs, "jobs", 0, "how many bugs are judged at once (`number`); three a core if zero")
 	cmd.Flags().StringVar(&file, "json", "", "write the reports as JSON to this `file` (- is standard output)")
 	return cmd
 }
