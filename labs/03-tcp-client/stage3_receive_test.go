@@ -347,7 +347,8 @@ func countConnections(t *labtest.T) *connectionCounter {
 	s := &connectionCounter{addr: l.Addr().String(), marked: make(chan string, 1000)}
 	var serving sync.WaitGroup
 	t.Cleanup(serving.Wait)
-	t.Cleanup(func() { l.Close() })
+	over := make(chan struct{})
+	t.Cleanup(func() { close(over); l.Close() })
 	serving.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -356,11 +357,19 @@ func countConnections(t *labtest.T) *connectionCounter {
 			}
 			s.open.Add(1)
 			s.marked <- conn.RemoteAddr().String()
+			gone := make(chan struct{})
 			serving.Go(func() {
-				defer conn.Close()
+				defer close(gone)
 				conn.SetDeadline(time.Now().Add(2 * labtest.Patience))
 				io.Copy(io.Discard, conn)
 				s.open.Add(-1)
+			})
+			serving.Go(func() {
+				select { // closed when the client has gone, or the test is over
+				case <-gone:
+				case <-over:
+				}
+				conn.Close()
 			})
 		}
 	})

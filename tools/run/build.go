@@ -107,8 +107,9 @@ func Build(ctx context.Context, lab *course.Lab, set *sources.Set, opts Options)
 // compiler's paths are those of the workbook.
 func (b *Binary) compile(ctx context.Context, env ...string) ([]byte, error) {
 	// Vet's opinion is not a law of the lab; `go vet` is there to ask for it.
-	// Without symbols the linker is quicker; stacks do not need them.
-	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", b.exe}
+	// Without symbols, and what a debugger wants, compiler and linker are quicker;
+	// stacks need neither.
+	args := []string{"test", "-c", "-vet=off", "-gcflags=-dwarf=false", "-ldflags=-s -w", "-o", b.exe}
 	if b.race {
 		args = append(args, "-race")
 	}
