@@ -1,0 +1,4 @@
+package rawdiag
+
+// A Socket is a Conn of the kernel's.
+type Socket struct{}
