@@ -44,18 +44,35 @@ type Label struct {
 	TTL   uint8
 }
 
-// AppendEcho appends an echo request of the given version (ICMP or ICMPv6) to b:
+// echoTypes are the types of echo request and reply: RFC 792, RFC 4443.
+func echoTypes(p Protocol) (request, reply uint8) {
+	if p == ICMPv6 {
+		return 128, 129
+	}
+	return 8, 0
+}
+
+// AppendEcho appends an echo request of the given version, ICMP or ICMPv6, to b:
 // RFC 792 and RFC 4443, section 4.1. The checksum of an ICMPv6 message is left 0:
 // it covers the addresses, and the kernel fills it in.
 func AppendEcho(b []byte, p Protocol, id, seq uint16, data []byte) []byte {
 	return b // not implemented yet (labs/05-raw-diagnostics/README.md#2-icmp-messages)
 }
 
+// headerSize is how long the header of an ICMP message is; the last four bytes
+// of it depend on the type.
+const headerSize = 8
+
 // ParseMessage is the ICMP or ICMPv6 message that b holds, from its type on. The
-// result refers to b. What is too short gives ErrShort; an ICMP message whose
-// checksum is wrong gives ErrChecksum (that of ICMPv6 is for the kernel to
-// check). A quote that is cut too short to tell what it is about gives ErrShort
-// as well.
+// result refers to b. It is refused with
+//
+//   - ErrShort when it is shorter than its header, or quotes less than an IP
+//     header and the 8 bytes behind it
+//   - ErrChecksum when the checksum of an ICMP message is wrong; that of ICMPv6 is
+//     for the kernel to check, which knows the addresses
+//   - ErrMalformed when what it quotes is no packet of the same version of IP
+//
+// A message of a type that this package does not know is Other, and no error.
 func ParseMessage(p Protocol, b []byte) (Message, error) {
 	return Message{}, errors.New("ParseMessage: not implemented yet (labs/05-raw-diagnostics/README.md#2-icmp-messages)")
 }

@@ -13,8 +13,10 @@ const (
 	HasIPv6
 	HasTCP
 	HasUDP
-	HasICMP     // or ICMPv6
-	HasFragment // an IP packet that is a part of one: it has a transport header only if it is the first
+	HasICMP // or ICMPv6
+	// HasFragment is an IP packet that is only a part of one. Only the first part
+	// has a transport header.
+	HasFragment
 )
 
 // Layers is a frame taken apart. It refers to the frame's bytes. What its Has
@@ -22,31 +24,40 @@ const (
 type Layers struct {
 	Has      Has
 	Ethernet Ethernet
-	VLANs    [2]uint16 // tags, the outer one first: 0 is no tag
+	VLANs    [2]uint16 // identifiers of the tags, the outer one first; 0 where there is none
 	IP       IP
 	TCP      TCPHeader
 	UDP      UDPHeader
 	ICMP     ICMPHeader
-	Payload  []byte // what follows the last header that was understood, without Ethernet's padding
+
+	// Payload is what follows the last header that was understood, as far as it was
+	// captured, without the padding that Ethernet adds to short frames.
+	Payload []byte
 }
 
-// Ethernet is the header of a frame.
+// Ethernet is the header of a frame, IEEE 802.3.
 type Ethernet struct {
 	Dst, Src [6]byte
 	Type     uint16 // of what follows the VLAN tags
 }
 
-// IP is the header of an IPv4 or IPv6 packet.
+// The types of frames that this package knows.
+const (
+	TypeIPv4 = 0x0800
+	TypeIPv6 = 0x86dd
+	TypeVLAN = 0x8100 // a customer's tag, IEEE 802.1Q
+	TypeQinQ = 0x88a8 // a service provider's tag, IEEE 802.1ad
+)
+
+// IP is the header of an IPv4 packet, RFC 791, or an IPv6 packet, RFC 8200.
 type IP struct {
 	Src, Dst netip.Addr
-	Protocol Protocol // after the extension headers of IPv6
-	TTL      uint8
-	TOS      uint8  // or traffic class
-	ID       uint32 // of IPv4, or of a fragment of IPv6
-	Offset   int    // of a fragment, bytes
-	More     bool   // fragments follow
-	Options  []byte // of IPv4
-	Length   int    // of the packet as its header says, bytes
+	Protocol Protocol // IPv6: after the extension headers
+	TTL      uint8    // or hop limit
+	Offset   int      // of a fragment, bytes
+	More     bool     // fragments follow
+	Options  []byte   // IPv4
+	Length   int      // of the whole packet, as its header says, bytes
 }
 
 // TCPHeader is RFC 9293, section 3.1.
@@ -55,8 +66,8 @@ type TCPHeader struct {
 	Seq, Ack uint32
 	Flags    TCPFlags
 	Window   uint16
-	Checksum uint16
 	Options  []byte
+	Length   int // of the data that follows, as the IP header says: not all may be captured
 }
 
 // TCPFlags are the control bits.
@@ -77,12 +88,23 @@ const (
 // UDPHeader is RFC 768.
 type UDPHeader struct {
 	Src, Dst uint16
-	Length   uint16
-	Checksum uint16
+	Length   int // of header and data, bytes, as it says
 }
 
-// ICMPHeader is RFC 792 and RFC 4443.
+// ICMPHeader is RFC 792 or RFC 4443.
 type ICMPHeader struct {
 	Type, Code uint8
-	Checksum   uint16
+}
+
+// Endpoints are the sender and the receiver of what a frame carries, with ports if it
+// has any.
+func (l *Layers) Endpoints() (src, dst netip.AddrPort) {
+	var from, to uint16
+	switch {
+	case l.Has&HasTCP != 0:
+		from, to = l.TCP.Src, l.TCP.Dst
+	case l.Has&HasUDP != 0:
+		from, to = l.UDP.Src, l.UDP.Dst
+	}
+	return netip.AddrPortFrom(l.IP.Src, from), netip.AddrPortFrom(l.IP.Dst, to)
 }

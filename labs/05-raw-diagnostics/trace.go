@@ -3,6 +3,7 @@ package rawdiag
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/netip"
 	"time"
 )
@@ -41,14 +42,90 @@ type Answer struct {
 }
 
 // Mark is what traceroute prints behind an answer: "!N" for an unreachable
-// network, "!H" for a host, "!X" for a prohibition, "" for what is no refusal; see
-// traceroute(8).
+// network, "!H" for a host, "!P" for a protocol, "!X" for a prohibition, "!" and
+// the code for what is rare, and "" for what is no refusal: the port of the probe is
+// unreachable at the end of the way. See traceroute(8); the codes are those of RFC
+// 792 and 1812, section 5.2.7.1, and of RFC 4443, section 3.1.
 func (a Answer) Mark() string {
 	return "" // not implemented yet (labs/05-raw-diagnostics/README.md#5-traceroute)
 }
 
-// Trace finds the way to dst: which router is how far. It ends at dst, at a
-// router that refuses to go on, or after MaxHops.
+// basePort is the destination of UDP probes: traceroute(8).
+const basePort = 33434
+
+// Trace finds the way to dst: which router is how far. Hop t of the result is at
+// t-1, and has an answer for each of its probes. The way ends where dst answers, or
+// somebody says that a probe cannot be delivered, or after MaxHops.
+//
+// Up to Parallel probes are on their way at once, so a silent router holds nobody
+// up. All probes of a trace look alike to a router that shares load among several
+// ways by addresses and ports, or by ICMP checksum: they take one way. (Brice
+// Augustin and others call this Paris traceroute, IMC 2006.) What tells them apart
+// is quoted in every ICMP error, and nothing else is an answer: the length of a
+// datagram, or the sequence number of an echo request, whose data makes up for it
+// in the checksum.
+//
+// Trace ends when ctx ends, with what is known by then and no error.
 func Trace(ctx context.Context, conn Conn, dst netip.Addr, o TraceOptions) ([]Hop, error) {
 	return nil, errors.New("Trace: not implemented yet (labs/05-raw-diagnostics/README.md#5-traceroute)")
+}
+
+// A tracer knows its probes by their number: probe i has TTL 1 + i / Queries.
+type tracer struct {
+	conn     Conn
+	dst      netip.Addr
+	protocol Protocol // of the answers
+	source   netip.AddrPort
+	o        TraceOptions
+	firstSeq uint16 // of echo requests
+
+	probes  []probe
+	next    int   // the next one to send
+	waiting []int // in the order in which they left
+	last    int   // the TTL at which the way ends, as far as is known
+}
+
+type probe struct {
+	sent   time.Time
+	done   bool // answered, or given up
+	answer Answer
+}
+
+func newTracer(conn Conn, dst netip.Addr, o TraceOptions) (*tracer, error) {
+	for field, standard := range map[*int]int{&o.MaxHops: 30, &o.Queries: 3, &o.Parallel: 16} {
+		if *field == 0 {
+			*field = standard
+		}
+	}
+	if o.Timeout == 0 {
+		o.Timeout = time.Second
+	}
+	if o.MaxHops > 255 || o.MaxHops*o.Queries > 1000 {
+		return nil, errors.New("more probes than can be told apart: at most 255 hops, and 1000 probes")
+	}
+	t := &tracer{conn: conn, dst: dst, protocol: ICMPFor(dst), o: o, last: o.MaxHops, firstSeq: uint16(rand.Uint32())}
+	t.probes = make([]probe, o.MaxHops*o.Queries)
+	var err error
+	if o.Method == UDPProbes {
+		t.source, err = conn.Source(dst)
+	}
+	return t, err
+}
+
+// wanted is how many probes have a TTL that is on the way.
+func (t *tracer) wanted() int { return t.last * t.o.Queries }
+
+func (t *tracer) ttl(i int) int { return 1 + i/t.o.Queries }
+
+// hops are all hops on the way that were probed.
+func (t *tracer) hops() []Hop {
+	var hops []Hop
+	for i := range min(t.next, t.wanted()) {
+		if i%t.o.Queries == 0 {
+			hops = append(hops, Hop{TTL: t.ttl(i)})
+		}
+		h := &hops[len(hops)-1]
+		h.Answers = append(h.Answers, t.probes[i].answer)
+	}
+	return hops
 }

@@ -3,7 +3,9 @@ module workbook.example/solutions/05-raw-diagnostics
 go 1.26.0
 
 require (
+	github.com/google/gopacket v1.1.19
 	golang.org/x/net v0.62.0
+	golang.org/x/sys v0.49.0
 	workbook.example/tools v0.0.0
 )
 
@@ -15,7 +17,6 @@ require (
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
 )
 
 replace workbook.example/tools => ../../tools

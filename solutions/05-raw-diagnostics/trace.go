@@ -2,7 +2,10 @@ package rawdiag
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"time"
 )
@@ -41,14 +44,197 @@ type Answer struct {
 }
 
 // Mark is what traceroute prints behind an answer: "!N" for an unreachable
-// network, "!H" for a host, "!X" for a prohibition, "" for what is no refusal; see
-// traceroute(8).
+// network, "!H" for a host, "!P" for a protocol, "!X" for a prohibition, "!" and
+// the code for what is rare, and "" for what is no refusal: the port of the probe is
+// unreachable at the end of the way. See traceroute(8); the codes are those of RFC
+// 792 and 1812, section 5.2.7.1, and of RFC 4443, section 3.1.
 func (a Answer) Mark() string {
-	return "" // not implemented yet (labs/05-raw-diagnostics/README.md#5-traceroute)
+	if a.Kind != Unreachable {
+		return ""
+	}
+	marks := map[uint8]string{0: "!N", 1: "!H", 2: "!P", 3: "", 13: "!X"}
+	if a.From.Is6() {
+		marks = map[uint8]string{0: "!N", 1: "!X", 3: "!H", 4: ""}
+	}
+	mark, known := marks[a.Code]
+	if !known {
+		return fmt.Sprintf("!%d", a.Code)
+	}
+	return mark
 }
 
-// Trace finds the way to dst: which router is how far. It ends at dst, at a
-// router that refuses to go on, or after MaxHops.
+// basePort is the destination of UDP probes: traceroute(8).
+const basePort = 33434
+
+// Trace finds the way to dst: which router is how far. Hop t of the result is at
+// t-1, and has an answer for each of its probes. The way ends where dst answers, or
+// somebody says that a probe cannot be delivered, or after MaxHops.
+//
+// Up to Parallel probes are on their way at once, so a silent router holds nobody
+// up. All probes of a trace look alike to a router that shares load among several
+// ways by addresses and ports, or by ICMP checksum: they take one way. (Brice
+// Augustin and others call this Paris traceroute, IMC 2006.) What tells them apart
+// is quoted in every ICMP error, and nothing else is an answer: the length of a
+// datagram, or the sequence number of an echo request, whose data makes up for it
+// in the checksum.
+//
+// Trace ends when ctx ends, with what is known by then and no error.
 func Trace(ctx context.Context, conn Conn, dst netip.Addr, o TraceOptions) ([]Hop, error) {
-	return nil, errors.New("Trace: not implemented yet (labs/05-raw-diagnostics/README.md#5-traceroute)")
+	t, err := newTracer(conn, dst.Unmap(), o)
+	if err != nil {
+		return nil, err
+	}
+	in := arrivalsOf(ctx, conn)
+	defer in.close()
+	for ctx.Err() == nil {
+		now := time.Now()
+		t.giveUp(now)
+		if t.next < t.wanted() && len(t.waiting) < t.o.Parallel {
+			if err := t.send(now); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if len(t.waiting) == 0 {
+			break
+		}
+		a, ok, err := in.next(t.probes[t.waiting[0]].sent.Add(t.o.Timeout))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			t.arrived(a)
+		}
+	}
+	return t.hops(), nil
+}
+
+// A tracer knows its probes by their number: probe i has TTL 1 + i / Queries.
+type tracer struct {
+	conn     Conn
+	dst      netip.Addr
+	protocol Protocol // of the answers
+	source   netip.AddrPort
+	o        TraceOptions
+	firstSeq uint16 // of echo requests
+
+	probes  []probe
+	next    int   // the next one to send
+	waiting []int // in the order in which they left
+	last    int   // the TTL at which the way ends, as far as is known
+}
+
+type probe struct {
+	sent   time.Time
+	done   bool // answered, or given up
+	answer Answer
+}
+
+func newTracer(conn Conn, dst netip.Addr, o TraceOptions) (*tracer, error) {
+	for field, standard := range map[*int]int{&o.MaxHops: 30, &o.Queries: 3, &o.Parallel: 16} {
+		if *field == 0 {
+			*field = standard
+		}
+	}
+	if o.Timeout == 0 {
+		o.Timeout = time.Second
+	}
+	if o.MaxHops > 255 || o.MaxHops*o.Queries > 1000 {
+		return nil, errors.New("more probes than can be told apart: at most 255 hops, and 1000 probes")
+	}
+	t := &tracer{conn: conn, dst: dst, protocol: ICMPFor(dst), o: o, last: o.MaxHops, firstSeq: uint16(rand.Uint32())}
+	t.probes = make([]probe, o.MaxHops*o.Queries)
+	var err error
+	if o.Method == UDPProbes {
+		t.source, err = conn.Source(dst)
+	}
+	return t, err
+}
+
+// wanted is how many probes have a TTL that is on the way.
+func (t *tracer) wanted() int { return t.last * t.o.Queries }
+
+func (t *tracer) ttl(i int) int { return 1 + i/t.o.Queries }
+
+func (t *tracer) send(now time.Time) error {
+	i := t.next
+	p := Probe{Dst: t.dst, TTL: t.ttl(i), Protocol: UDP, Port: basePort, Payload: make([]byte, i)}
+	if t.o.Method == EchoProbes {
+		seq := t.firstSeq + uint16(i)
+		p.Protocol = t.protocol
+		p.Payload = AppendEcho(nil, t.protocol, t.conn.ID(), seq, binary.BigEndian.AppendUint16(nil, ^seq)) // seq + ^seq is always the same
+	}
+	if err := t.conn.Send(p); err != nil {
+		return err
+	}
+	t.probes[i].sent = now
+	t.waiting = append(t.waiting, i)
+	t.next++
+	return nil
+}
+
+// giveUp ends the waiting for what has been sent too long ago, or is not on the way
+// at all.
+func (t *tracer) giveUp(now time.Time) {
+	for len(t.waiting) > 0 {
+		i := t.waiting[0]
+		if p := &t.probes[i]; !p.done && i < t.wanted() && now.Before(p.sent.Add(t.o.Timeout)) {
+			return
+		}
+		t.probes[i].done = true
+		t.waiting = t.waiting[1:]
+	}
+}
+
+// arrived looks at a message, which may be anything, from anybody.
+func (t *tracer) arrived(a Arrival) {
+	m, err := ParseMessage(t.protocol, a.Message)
+	if err != nil {
+		return
+	}
+	i := t.about(m)
+	if i < 0 || i >= t.next || t.probes[i].done {
+		return
+	}
+	p := &t.probes[i]
+	p.done = true
+	p.answer = Answer{From: a.From, RTT: max(0, a.At.Sub(p.sent)), Kind: m.Kind, Code: m.Code, Labels: m.Labels}
+	if m.Kind != TimeExceeded {
+		t.last = min(t.last, t.ttl(i))
+	}
+}
+
+// about is the number of the probe that a message is about, and -1 if it is none of
+// ours.
+func (t *tracer) about(m Message) int {
+	q := m.Quote
+	switch {
+	case m.Kind == EchoReply && t.o.Method == EchoProbes:
+		if m.ID == t.conn.ID() && len(m.Data) == 2 && binary.BigEndian.Uint16(m.Data) == ^m.Seq {
+			return int(m.Seq - t.firstSeq)
+		}
+	case m.Kind != TimeExceeded && m.Kind != Unreachable || q.Dst != t.dst:
+	case t.o.Method == EchoProbes:
+		request, _ := echoTypes(t.protocol)
+		if q.Protocol == t.protocol && q.Payload[0] == request && binary.BigEndian.Uint16(q.Payload[4:]) == t.conn.ID() {
+			return int(binary.BigEndian.Uint16(q.Payload[6:]) - t.firstSeq)
+		}
+	case q.Protocol == UDP && q.Src == t.source.Addr() &&
+		binary.BigEndian.Uint16(q.Payload) == t.source.Port() && binary.BigEndian.Uint16(q.Payload[2:]) == basePort:
+		return int(binary.BigEndian.Uint16(q.Payload[4:])) - 8
+	}
+	return -1
+}
+
+// hops are all hops on the way that were probed.
+func (t *tracer) hops() []Hop {
+	var hops []Hop
+	for i := range min(t.next, t.wanted()) {
+		if i%t.o.Queries == 0 {
+			hops = append(hops, Hop{TTL: t.ttl(i)})
+		}
+		h := &hops[len(hops)-1]
+		h.Answers = append(h.Answers, t.probes[i].answer)
+	}
+	return hops
 }
