@@ -26,7 +26,8 @@ type memory struct {
 	deadline time.Time
 	closed   bool
 	sent     []netlab.Packet
-	failed   error // what Send returns, if it is set
+	failed   error         // what Send returns, if it is set
+	lain     time.Duration // how long what arrives has been in the kernel
 }
 
 // remember makes a memory at the address here that talks to a script.
@@ -78,6 +79,10 @@ func (m *memory) Send(p rawdiag.Probe) error {
 	m.sent = append(m.sent, packet)
 	m.mu.Unlock()
 	for _, r := range m.script(packet) {
+		if r.After == 0 {
+			m.arrive(r.Raw)
+			continue
+		}
 		time.AfterFunc(r.After, func() { m.arrive(r.Raw) })
 	}
 	return nil
@@ -89,7 +94,7 @@ func (m *memory) arrive(raw []byte) {
 	if err != nil || packet.Dst != m.here || packet.Protocol != netlab.ICMP && packet.Protocol != netlab.ICMPv6 {
 		return
 	}
-	a := rawdiag.Arrival{From: packet.Src, TTL: packet.TTL, At: time.Now().Round(0), Message: append([]byte(nil), packet.Payload...)}
+	a := rawdiag.Arrival{From: packet.Src, TTL: packet.TTL, At: time.Now().Add(-m.lain).Round(0), Message: append([]byte(nil), packet.Payload...)}
 	m.change(func() { m.arrivals = append(m.arrivals, a) })
 }
 

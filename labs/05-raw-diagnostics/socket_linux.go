@@ -18,7 +18,7 @@ type Socket struct {
 	id       uint16
 	conn     net.PacketConn
 	raw      syscall.RawConn
-	kind     string
+	kind     string // "ping socket" or "raw socket"
 
 	// For Receive, which one goroutine calls at a time.
 	message [64 << 10]byte
@@ -30,13 +30,17 @@ type Socket struct {
 }
 
 // newSocket makes a Socket of a descriptor, which belongs to it from now on,
-// whatever happens. kind is what kind of socket it is, for people.
-func newSocket(fd int, p Protocol, id uint16, kind string) (*Socket, error) {
-	file := os.NewFile(uintptr(fd), kind)
+// whatever happens. id is the identifier of its echo requests.
+func newSocket(fd int, p Protocol, id uint16) (*Socket, error) {
+	file := os.NewFile(uintptr(fd), "ICMP")
 	defer file.Close() // FilePacketConn has a copy
 	conn, err := net.FilePacketConn(file)
 	if err != nil {
 		return nil, err
+	}
+	kind := "ping socket"
+	if _, raw := conn.(*net.IPConn); raw {
+		kind = "raw socket"
 	}
 	raw, err := conn.(syscall.Conn).SyscallConn()
 	if err != nil {
@@ -46,7 +50,7 @@ func newSocket(fd int, p Protocol, id uint16, kind string) (*Socket, error) {
 	return &Socket{protocol: p, id: id, conn: conn, raw: raw, kind: kind}, nil
 }
 
-// String is what kind of socket it is.
+// String is what kind of socket it is: "ping socket" or "raw socket".
 func (s *Socket) String() string { return s.kind }
 
 // ID is the identifier that this socket's echo requests carry on the wire.
@@ -118,7 +122,7 @@ func (s *Socket) Receive() (Arrival, error) {
 	if a.At.IsZero() {
 		a.At = time.Now()
 	}
-	if _, ip := s.conn.(*net.IPConn); ip && s.protocol == ICMP && n >= 20 { // a raw IPv4 socket gives the IP header as well: raw(7)
+	if s.kind == "raw socket" && s.protocol == ICMP && n >= 20 { // a raw IPv4 socket gives the IP header as well: raw(7)
 		a.Message = a.Message[min(n, int(a.Message[0]&15)*4):]
 	}
 	return a, nil

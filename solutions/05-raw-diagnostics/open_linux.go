@@ -33,14 +33,14 @@ const (
 func Open(p Protocol, m Mode) (*Socket, error) {
 	denied := &PrivilegeError{}
 	if m != RawOnly {
-		s, err := open(p, unix.SOCK_DGRAM, "ping socket")
+		s, err := open(p, unix.SOCK_DGRAM)
 		if !errors.Is(err, os.ErrPermission) {
 			return s, err
 		}
 		denied.Ping = err
 	}
 	if m != PingOnly {
-		s, err := open(p, unix.SOCK_RAW, "raw socket")
+		s, err := open(p, unix.SOCK_RAW)
 		if !errors.Is(err, os.ErrPermission) {
 			return s, err
 		}
@@ -49,7 +49,7 @@ func Open(p Protocol, m Mode) (*Socket, error) {
 	return nil, denied
 }
 
-func open(p Protocol, typ int, kind string) (*Socket, error) {
+func open(p Protocol, typ int) (*Socket, error) {
 	family := unix.AF_INET
 	if p == ICMPv6 {
 		family = unix.AF_INET6
@@ -70,7 +70,7 @@ func open(p Protocol, typ int, kind string) (*Socket, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	return newSocket(fd, p, id, kind)
+	return newSocket(fd, p, id)
 }
 
 // setOptions asks for what Receive tells of a message.

@@ -221,6 +221,9 @@ func (node *Node) Addr4() netip.Addr { return node.ports[0].v4 }
 // Addr6 is the node's IPv6 address on its first cable.
 func (node *Node) Addr6() netip.Addr { return node.ports[0].v6 }
 
+// Addrs are both.
+func (node *Node) Addrs() []netip.Addr { return []netip.Addr{node.Addr4(), node.Addr6()} }
+
 // Interface is the name of the node's end of its first cable.
 func (node *Node) Interface() string { return node.ports[0].name }
 
