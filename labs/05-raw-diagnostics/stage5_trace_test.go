@@ -181,7 +181,7 @@ func TestNoMoreThanParallelAtOnce(tt *testing.T) {
 		var most int64
 		trace(t, v, rawdiag.TraceOptions{MaxHops: 8, Parallel: parallel}, func(p netlab.Packet) []netlab.Reply {
 			most = max(most, on.Add(1))
-			time.AfterFunc(ms(10), func() { on.Add(-1) })
+			time.AfterFunc(ms(9), func() { on.Add(-1) })
 			return []netlab.Reply{{After: ms(10), Raw: netlab.TimeExceeded(v.router, p, 0)}}
 		})
 		if most != int64(parallel) {
