@@ -33,6 +33,7 @@ type Source struct {
 	frames  uint32 // that are left in it
 	at      int    // where the next one begins
 	dropped int
+	failed  error // what ended the socket
 }
 
 const (
@@ -126,10 +127,12 @@ func (s *Source) nextBlock() error {
 		s.held = false
 	}
 	h := s.header()
-	var failed error
 	ready := func() bool { return atomic.LoadUint32(&h.Block_status)&unix.TP_STATUS_USER != 0 }
-	if ready() { // what is there comes before the deadline
+	if ready() { // what is there comes before the deadline, and before an error
 		return s.take(h)
+	}
+	if s.failed != nil {
+		return s.failed
 	}
 	if err := s.raw.Read(func(fd uintptr) bool {
 		if ready() {
@@ -140,15 +143,18 @@ func (s *Source) nextBlock() error {
 		if err == nil && errno != 0 {
 			err = syscall.Errno(errno)
 		}
-		failed = err
-		return failed != nil
+		s.failed = os.NewSyscallError("read from the interface", err)
+		return s.failed != nil
 	}); err != nil {
 		return err
 	}
-	if failed != nil {
-		return os.NewSyscallError("read from the interface", failed)
+	if s.failed != nil {
+		time.Sleep(2 * retire) // until the kernel has handed over what it has
 	}
-	return s.take(h)
+	if ready() {
+		return s.take(h)
+	}
+	return s.failed
 }
 
 // take begins to read the block.
