@@ -143,6 +143,14 @@ func TestWayEndsAtItsDestination(tt *testing.T) {
 		if r.took > ms(301) {
 			t.Broken("%s, the last answer came after 300 ms, and Trace returned after %v: nothing that is further away than the destination is worth waiting for.", what, r.took)
 		}
+		r = trace(t, v, rawdiag.TraceOptions{Method: m}, func(probe netlab.Packet) []netlab.Reply {
+			replies := p.Answer(probe)
+			if probe.TTL > 3 {
+				replies[0].After = ms(100 - probe.TTL)
+			}
+			return replies
+		})
+		expectWay(t, what+", over 3 routers, to a destination that answers sooner, the further away a probe could have gone", r.hops, 3, append(routers(v, 3), v.dst.String())...)
 		r = trace(t, v, rawdiag.TraceOptions{Method: m, MaxHops: 2}, p.Answer)
 		expectWay(t, what+", over 3 routers, with at most 2 hops", r.hops, 3, routers(v, 2)...)
 	})
@@ -249,8 +257,10 @@ func TestNoiseIsNoAnswer(tt *testing.T) {
 				q, _ := netlab.ParsePacket(netlab.Build(v.here, v.dst, netlab.TCP, 1, p.Payload))
 				return netlab.Unreachable(stranger, q, int(v.hostUnreach), 0)
 			}},
-			{"an echo reply that nobody asked for", func(netlab.Packet) []byte {
-				return netlab.BuildICMP(stranger, v.here, int(v.replyType), 0, []byte{0xbe, 0xef ^ 1, 0, 1, 2, 3})
+			{"an echo reply of another program, with the probe's number, and an identifier that is not ours", func(p netlab.Packet) []byte {
+				reply := append([]byte(nil), p.Payload[4:]...)
+				reply[1] ^= 1
+				return netlab.BuildICMP(stranger, v.here, int(v.replyType), 0, reply)
 			}},
 			{"a message that is cut short", func(p netlab.Packet) []byte {
 				return netlab.BuildICMP(stranger, v.here, int(v.exceeded), 0, append([]byte{0, 0, 0, 0}, p.Raw[:20]...))
