@@ -93,7 +93,7 @@ func extended(src, dst netip.Addr, protocol byte, payload []byte, headers ...[]b
 // Extension headers of IPv6: a type, and what follows the "next header" byte.
 var (
 	hopByHop     = append([]byte{0, 0}, make([]byte, 6)...)
-	destinations = append([]byte{60, 1}, make([]byte, 14)...)
+	destinations = append([]byte{60, 1}, unhex("1e0c ffffffff ffffffff ffffffff")...) // an option for experiments, RFC 4727
 	routing      = append([]byte{43, 0}, make([]byte, 6)...)
 )
 

@@ -111,7 +111,7 @@ func plain() map[string][]byte {
 			add("UDP 8888", netlab.UDP, udp(src, dst, from, to, []byte("x")))
 			add("UDP 9999", netlab.UDP, udp(src, dst, 40000, 9999, []byte("x")))
 			icmp := map[string]int{"IPv4": netlab.ICMP, "IPv6": netlab.ICMPv6}[f.version]
-			add("ICMP", icmp, unhex("0800 0000 22b8 22b8")) // 22b8 is 8888
+			add("ICMP", icmp, unhex("22b8 22b8 0000 0000")) // 8888, where ports would be
 		}
 	}
 	return frames

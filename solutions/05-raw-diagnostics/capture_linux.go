@@ -95,7 +95,7 @@ func Capture(ctx context.Context, iface string, w io.Writer, o CaptureOptions) (
 	}
 	defer s.Close()
 	file, err := pcapgo.NewNgWriterInterface(w, pcapgo.NgInterface{
-		Name: iface, LinkType: layers.LinkTypeEthernet, SnapLength: uint32(o.Snaplen), TimestampResolution: 9,
+		Name: iface, LinkType: layers.LinkTypeEthernet, SnapLength: uint32(o.Snaplen),
 	}, pcapgo.DefaultNgWriterOptions)
 	if err != nil {
 		return stats, err
