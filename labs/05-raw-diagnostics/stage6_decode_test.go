@@ -1,17 +1,23 @@
 package rawdiag_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
+	"github.com/google/gopacket/pcapgo"
 
 	rawdiag "workbook.example/labs/05-raw-diagnostics"
 	"workbook.example/tools/labtest"
@@ -357,4 +363,59 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("UDP without IP: %s", named(l.Has))
 		}
 	})
+}
+
+// BenchmarkDecodeFile reads a capture file frame by frame and decodes each: an
+// iteration is a frame.
+func BenchmarkDecodeFile(b *testing.B) {
+	var file bytes.Buffer
+	w := pcapgo.NewWriter(&file)
+	w.WriteFileHeader(1<<16, layers.LinkTypeEthernet)
+	const frames = 10000
+	names := slices.Sorted(maps.Keys(corpus))
+	for i := range frames {
+		frame := corpus[names[i%len(names)]]
+		w.WritePacket(gopacket.CaptureInfo{Timestamp: time.Unix(0, 0), Length: len(frame), CaptureLength: len(frame)}, frame)
+	}
+	path := filepath.Join(b.TempDir(), "frames.pcap")
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	buffered := bufio.NewReaderSize(nil, 1<<16)
+	var r *pcapgo.Reader
+	var l rawdiag.Layers
+	b.ReportAllocs()
+	for i := range b.N {
+		if i%frames == 0 {
+			f.Seek(0, io.SeekStart)
+			buffered.Reset(f)
+			if r, err = pcapgo.NewReader(buffered); err != nil {
+				b.Fatal(err)
+			}
+		}
+		frame, _, err := r.ZeroCopyReadPacketData()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := rawdiag.Decode(frame, &l); err != nil {
+			b.Skip(err)
+		}
+	}
+}
+
+// BenchmarkDecode decodes a TCP segment over IPv4.
+func BenchmarkDecode(b *testing.B) {
+	frame := corpus["TCP over IPv4"]
+	var l rawdiag.Layers
+	b.ReportAllocs()
+	for range b.N {
+		if err := rawdiag.Decode(frame, &l); err != nil {
+			b.Skip(err)
+		}
+	}
 }
