@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/google/gopacket"
 	"golang.org/x/net/bpf"
 )
 
@@ -67,6 +68,31 @@ type CaptureStats struct {
 	Captured int
 	Dropped  int
 }
+
+// A Source is for Linux.
+type Source struct{}
+
+// OpenSource is for Linux.
+func OpenSource(string, []bpf.Instruction) (*Source, error) { return nil, errNotLinux }
+
+// ZeroCopyReadPacketData is for Linux.
+func (*Source) ZeroCopyReadPacketData() ([]byte, gopacket.CaptureInfo, error) {
+	return nil, gopacket.CaptureInfo{}, errNotLinux
+}
+
+// ReadPacketData is for Linux.
+func (*Source) ReadPacketData() ([]byte, gopacket.CaptureInfo, error) {
+	return nil, gopacket.CaptureInfo{}, errNotLinux
+}
+
+// SetReadDeadline is for Linux.
+func (*Source) SetReadDeadline(time.Time) error { return errNotLinux }
+
+// Dropped is for Linux.
+func (*Source) Dropped() (int, error) { return 0, errNotLinux }
+
+// Close is for Linux.
+func (*Source) Close() error { return errNotLinux }
 
 // Capture is for Linux.
 func Capture(context.Context, string, io.Writer, CaptureOptions) (CaptureStats, error) {
