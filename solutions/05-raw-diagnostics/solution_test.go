@@ -1,16 +1,14 @@
 package rawdiag_test
 
 import (
-	"os"
 	"testing"
 
-	"workbook.example/tools/sandbox"
+	"workbook.example/tools/netlab"
 	"workbook.example/tools/verify"
 )
 
-func TestMain(m *testing.M) {
-	sandbox.Init() // the runner starts this program again, inside the sandbox
-	os.Exit(m.Run())
-}
+// Some tests make networks, so all run in a namespace of their own. Main also calls
+// sandbox.Init: the runner starts this program again, inside the sandbox.
+func TestMain(m *testing.M) { netlab.Main(m) }
 
 func TestSolution(t *testing.T) { verify.Solution(t) }
