@@ -135,6 +135,7 @@ type file struct {
 	held  chan struct{} // Write waits until it is closed
 	most  int           // bytes that it takes, if it is not 0
 	cause error
+	sink  bool // it keeps nothing
 }
 
 func (f *file) Write(b []byte) (int, error) {
@@ -145,6 +146,9 @@ func (f *file) Write(b []byte) (int, error) {
 	defer f.mu.Unlock()
 	if f.most > 0 && f.buf.Len()+len(b) > f.most {
 		return 0, f.cause
+	}
+	if f.sink {
+		return len(b), nil
 	}
 	return f.buf.Write(b)
 }
@@ -199,12 +203,15 @@ func (c *capturing) end(t *labtest.T, what string) {
 	c.wait(t, what)
 }
 
-func (c *capturing) wait(t *labtest.T, what string) {
+func (c *capturing) wait(t *labtest.T, what string) { c.waitFor(t, what, labtest.Patience) }
+
+// waitFor waits for a Capture that has so much to write that it takes a while.
+func (c *capturing) waitFor(t *labtest.T, what string, patience time.Duration) {
 	t.Helper()
 	select {
 	case <-c.ended:
-	case <-time.After(labtest.Patience):
-		t.Broken("%s, and Capture had not returned 2 s later.", what)
+	case <-time.After(patience):
+		t.Broken("%s, and Capture had not returned %v later.", what, patience)
 	}
 }
 

@@ -196,7 +196,7 @@ func TestDropsAreTold(tt *testing.T) {
 	t := labtest.Begin(tt)
 	n := netlab.Line(t, 0)
 	k := talkTo(t, n, n.Node("far"))
-	f := &file{held: make(chan struct{})}
+	f := &file{held: make(chan struct{}), sink: true}
 	c := capture(t, n.Here().Interface(), f, rawdiag.CaptureOptions{Filter: onlyPort(k.port())})
 	// The file takes nothing meanwhile, and the kernel's room is 32 MiB.
 	data := []byte(strings.Repeat("x", 1400))
@@ -207,7 +207,8 @@ func TestDropsAreTold(tt *testing.T) {
 		}
 	}
 	close(f.held)
-	c.end(t, "Much was sent, and the context ended")
+	c.stop()
+	c.waitFor(t, "Much was sent, and the context ended", 4*labtest.Patience) // the room of the kernel must be written
 	switch {
 	case c.err != nil:
 		t.Broken("Much was sent, and the context ended. Capture returned %s.", orNone(c.err))
