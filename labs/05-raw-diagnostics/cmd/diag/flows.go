@@ -35,7 +35,7 @@ func flows(args []string) error {
 		names.Add(at, l)
 	})
 	if err != nil {
-		return fmt.Errorf("%s, after %d frames: %w", f.Arg(0), frames, err)
+		return fmt.Errorf("%s, behind %d frames: %w", f.Arg(0), frames, err)
 	}
 	fmt.Printf("%d frames, %d of them broken or cut within a header\n", frames, odd)
 	printFlows(os.Stdout, table.All())
@@ -59,7 +59,7 @@ func readCapture(file io.Reader, each func(time.Time, *rawdiag.Layers, int)) (fr
 		r, err = pcapgo.NewReader(in)
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("no capture that can be read: %w", err)
+		return 0, 0, fmt.Errorf("it is neither pcapng nor pcap: %w", err)
 	}
 	if r.LinkType() != layers.LinkTypeEthernet {
 		return 0, 0, fmt.Errorf("its frames are of type %v, and this reads Ethernet", r.LinkType())

@@ -94,21 +94,22 @@ func filterOf(words []string) ([]bpf.Instruction, error) {
 		case protocols[word] != 0:
 			spec.Protocol = protocols[word]
 		case word == "host":
-			spec.Host, err = netip.ParseAddr(next)
+			if spec.Host, err = netip.ParseAddr(next); err != nil {
+				err = fmt.Errorf("%q is no address", next)
+			}
 			i++
 		case word == "port":
 			var port uint64
-			port, err = strconv.ParseUint(next, 10, 16)
-			spec.Port = uint16(port)
-			if port == 0 && err == nil {
-				err = errors.New("there is no port 0")
+			if port, err = strconv.ParseUint(next, 10, 16); err != nil || port == 0 {
+				err = fmt.Errorf("%q is no port", next)
 			}
+			spec.Port = uint16(port)
 			i++
 		default:
-			err = fmt.Errorf("what is %q", word)
+			err = fmt.Errorf("%q is nothing that can be looked for", word)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: %v? A filter is made of tcp, udp, icmp or icmp6, host ADDRESS and port NUMBER", errUsage, err)
+			return nil, fmt.Errorf("%w: %v; a filter is made of tcp, udp, icmp or icmp6, host ADDRESS and port NUMBER", errUsage, err)
 		}
 	}
 	filter, err := rawdiag.Filter(spec)
