@@ -153,6 +153,13 @@ func (f *file) Write(b []byte) (int, error) {
 	return f.buf.Write(b)
 }
 
+// size is how many bytes it has.
+func (f *file) size() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.buf.Len()
+}
+
 // capture starts a Capture and returns when the kernel gives it frames.
 func capture(t *labtest.T, iface string, f *file, o rawdiag.CaptureOptions) *capturing {
 	t.Helper()
