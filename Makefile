@@ -17,6 +17,7 @@
 ##   make verify [2]                 the proof that the tests of a lab earn their place
 ##   make bench-fanout               the chat server beside nats-server and ngircd
 ##   make bench-detectors            the failure detectors of lab 4, on networks that lose
+##   make bench-diag                 diag of lab 5 beside ping, traceroute and tcpdump
 ##   make test                       everything that must hold before a change lands
 ##
 ## A lab is named by its number, its folder or its short name; LAB=2 works too.
@@ -35,7 +36,7 @@ lab := $(if $(LAB),$(LAB),$(arguments))
 
 options := $(if $(STAGE),--stage '$(STAGE)') $(if $(SEED),--seed '$(SEED)') $(if $(V),-v)
 
-.PHONY: help list test-lab test-solution run-lab hint bench-lab verify net-lab bench-fanout bench-detectors test $(arguments)
+.PHONY: help list test-lab test-solution run-lab hint bench-lab verify net-lab bench-fanout bench-detectors bench-diag test $(arguments)
 
 help:
 	@sed -n 's/^##[ ]\{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +70,9 @@ bench-fanout:
 
 bench-detectors:
 	@go run -C tools ./cmd/detectors $(ARGS)
+
+bench-diag: bin/lab
+	@bin/lab net --solution --routers 4 -- go run -C tools ./cmd/diagbench $(ARGS)
 
 test: bin/lab
 	@go run -C tools ./cmd/check
