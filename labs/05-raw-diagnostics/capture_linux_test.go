@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -165,7 +163,7 @@ func capture(t *labtest.T, iface string, f *file, o rawdiag.CaptureOptions) *cap
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	c := &capturing{stop: stop, ended: make(chan struct{}), file: f}
-	before := packetSockets(t)
+	before := netlab.Captures()
 	go func() {
 		defer close(c.ended)
 		c.stats, c.err = rawdiag.Capture(ctx, iface, f, o)
@@ -176,7 +174,7 @@ func capture(t *labtest.T, iface string, f *file, o rawdiag.CaptureOptions) *cap
 		case <-c.ended:
 			return true
 		default:
-			return packetSockets(t) > before
+			return netlab.Captures() > before
 		}
 	})
 	select {
@@ -185,22 +183,6 @@ func capture(t *labtest.T, iface string, f *file, o rawdiag.CaptureOptions) *cap
 	default:
 	}
 	return c
-}
-
-// packetSockets is how many packet sockets receive in this namespace: see
-// Linux' net/packet/af_packet.c for the columns.
-func packetSockets(t *labtest.T) (n int) {
-	t.Helper()
-	text, err := os.ReadFile("/proc/thread-self/net/packet")
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) > 5 && f[5] == "1" {
-			n++
-		}
-	}
-	return n
 }
 
 // end ends a Capture, which must return soon.

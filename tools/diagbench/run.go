@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"workbook.example/tools/netlab"
 )
 
 // Options say how much is measured, and where. Run must be called inside of the network
@@ -142,12 +144,12 @@ func capture(ctx context.Context, o Options, argv []string) (float64, float64, e
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	before := packetSockets()
+	before := netlab.Captures()
 	if err := cmd.Start(); err != nil {
 		return 0, 0, err
 	}
 	defer cmd.Process.Kill()
-	for limit := time.Now().Add(10 * time.Second); packetSockets() == before; time.Sleep(time.Millisecond) {
+	for limit := time.Now().Add(10 * time.Second); netlab.Captures() == before; time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
 			return 0, 0, fmt.Errorf("it does not capture:\n%s", &said)
 		}
@@ -200,19 +202,4 @@ func flood(o Options) (float64, error) {
 		}
 	}
 	return float64(o.Frames) / time.Since(begun).Seconds(), nil
-}
-
-// packetSockets is how many sockets capture in this network: see Linux'
-// net/packet/af_packet.c for the columns.
-func packetSockets() (n int) {
-	text, err := os.ReadFile("/proc/self/net/packet")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) > 5 && f[5] == "1" {
-			n++
-		}
-	}
-	return n
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
 
 	"workbook.example/tools/netlab"
 )
@@ -176,6 +177,17 @@ func TestTheRealMachineIsNeverTouched(t *testing.T) {
 	out, err := cmd.Output()
 	require.Error(t, err)
 	require.NotContains(t, string(out), "open\n")
+}
+
+func TestCapturesAreCounted(t *testing.T) {
+	netlab.New(tb{t})
+	before := netlab.Captures()
+	const all = unix.ETH_P_ALL << 8 // in network order
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, all)
+	require.NoError(t, err)
+	require.Equal(t, before+1, netlab.Captures())
+	require.NoError(t, unix.Close(fd))
+	require.Equal(t, before, netlab.Captures())
 }
 
 func TestScriptedRouterPlaysAPath(t *testing.T) {
