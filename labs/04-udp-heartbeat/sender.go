@@ -73,7 +73,7 @@ func (s *Sender) beat(ctx context.Context, conn net.Conn) error {
 	return errors.New("beat: not implemented yet (labs/04-udp-heartbeat/README.md#2-sender)")
 }
 
-// send sends a datagram, a second time if the first was refused.
+// send sends a datagram, a second time if the first was refused, and not a third.
 func (s *Sender) send(conn net.Conn, codec *Codec, t Type, seq uint32) error {
 	return errors.New("send: not implemented yet (labs/04-udp-heartbeat/README.md#2-sender)")
 }

@@ -140,6 +140,31 @@ func TestEveryBeatIsSentToWhomNobodyHears(tt *testing.T) {
 	if want := []uint32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}; !slices.Equal(gone, want) {
 		t.Broken("For 950 ms nobody listened, and of the beats 0 to 9 the sender sent: %s; expected all. ECONNREFUSED from a Write tells of an earlier datagram; this one has not been sent.", list(gone))
 	}
+	// What is refused twice is lost, and the next beat has its turn.
+	tries := make([]int, 10)
+	t.FakeTime(func() {
+		conn := newSink(func(b []byte) error {
+			s, ok := read(b)
+			if !ok || s.typ != heartbeat.Beat || s.seq >= uint32(len(tries)) {
+				return nil
+			}
+			if tries[s.seq]++; tries[s.seq] > 2 {
+				return nil // or whoever goes on for ever would do so here
+			}
+			return &net.OpError{Op: "write", Net: "udp", Err: os.NewSyscallError("write", syscall.ECONNREFUSED)}
+		})
+		stop := runs(newSender("alice"), conn)
+		time.Sleep(ms(950))
+		stop()
+	})
+	for seq, n := range tries {
+		if n > 2 {
+			t.Broken("Write said ECONNREFUSED for beat %d twice, and the sender tried a third time; expected that it tries twice, and goes on with beat %d in 100 ms.", seq, seq+1)
+		}
+		if n < 2 {
+			t.Broken("Write said ECONNREFUSED for every beat, and in 950 ms beat %d was tried %d times; expected twice.", seq, n)
+		}
+	}
 	n := network(t)
 	var r *recorder
 	t.FakeTime(func() {

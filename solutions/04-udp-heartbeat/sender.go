@@ -95,7 +95,7 @@ func (s *Sender) beat(ctx context.Context, conn net.Conn) error {
 	}
 }
 
-// send sends a datagram, a second time if the first was refused.
+// send sends a datagram, a second time if the first was refused, and not a third.
 func (s *Sender) send(conn net.Conn, codec *Codec, t Type, seq uint32) error {
 	for try := 1; ; try++ {
 		datagram, err := codec.Append(nil, Packet{Type: t, Name: s.Name, Incarnation: s.Incarnation, Seq: seq, RTT: s.RTT()})

@@ -96,7 +96,7 @@ func (s *Sender) beat(ctx context.Context, conn net.Conn) error {
 	}
 }
 
-// send sends a datagram, a second time if the first was refused.
+// send sends a datagram, a second time if the first was refused, and not a third.
 func (s *Sender) send(conn net.Conn, codec *Codec, t Type, seq uint32) error {
 	var room [MaxPacket]byte
 	datagram, err := codec.Append(room[:0], Packet{
