@@ -93,8 +93,12 @@ func (m *Monitor) Run(ctx context.Context, conn Conn) error {
 // nothing. A greater incarnation is a new start: with a new Window, a new
 // Detector, and from wherever it comes.
 //
-// Only what is Fresh is a sign of life. Whatever is older may have been recorded
-// by somebody and sent again.
+// Only what is Fresh is a sign of life, or a goodbye. Whatever is older may have
+// been recorded by somebody and sent again.
+//
+// A Bye ends its incarnation: nobody sends anything after it, so whoever has Left
+// stays so whatever else comes of that incarnation, and is Alive again in a
+// greater one.
 func (m *Monitor) arrive(a Arrival, now time.Time) (ack Packet, answer bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
