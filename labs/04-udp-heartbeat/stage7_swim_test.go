@@ -136,6 +136,25 @@ func TestSilentMemberIsAskedForByOthers(tt *testing.T) {
 	if state, _ := m.State(target); state != alive {
 		t.Broken("%v did not answer m1, but did answer %v, who said so; and m1 called it %v; expected alive.", target, out[0].To, state)
 	}
+	// Whoever is hardly there himself is no help. Of six others three are alive.
+	for range 10 { // by chance nobody asks these three so often
+		m, now := newMember(t, 8), time.Now()
+		ping := probed(t, m, now)
+		others := slices.DeleteFunc(group(8), func(n heartbeat.Name) bool { return n == m1 || n == ping.To })
+		m.Receive(now, others[0], heartbeat.Message{Kind: heartbeat.Ping, Seq: 1, Updates: []heartbeat.Update{
+			{Name: others[1], State: dead}, {Name: others[3], State: suspect}, {Name: others[5], State: suspect},
+		}})
+		var helpers []heartbeat.Name
+		for _, e := range ofKind(heartbeat.PingReq, silence(m, &now, ms(390))) {
+			helpers = append(helpers, e.To)
+			if state, _ := m.State(e.To); state != alive {
+				t.Broken("%v did not answer, and m1 asked %v for help, which it takes for %v; expected that it asks %v, %v and %v, who are alive.", ping.To, e.To, state, others[0], others[2], others[4])
+			}
+		}
+		if len(helpers) != heartbeat.DefaultHelpers {
+			t.Broken("%v did not answer, and of six others %v, %v and %v were alive. m1 asked for help: %s; expected these three.", ping.To, others[0], others[2], others[4], list(helpers))
+		}
+	}
 }
 
 func TestAnsweredProbeAsksNobody(tt *testing.T) {
@@ -148,13 +167,34 @@ func TestAnsweredProbeAsksNobody(tt *testing.T) {
 	if out := silence(m, &now, ms(990)); len(out) > 0 {
 		t.Broken("m1 pinged %v, which answered after 50 ms; and then, in the same period, m1 sent %s; expected nothing.", ping.To, spoken(out))
 	}
-	// The answer to an earlier probe is none to this one.
+	// The answer to an earlier probe is none to this one. With one other, all are to it.
+	m, now = newMember(t, 2), time.Now()
+	ping = probed(t, m, now)
+	m.Receive(now, m2, heartbeat.Message{Kind: heartbeat.Answer, Seq: ping.Message.Seq})
+	silence(m, &now, ms(990))
 	now = now.Add(ms(10))
-	next := probed(t, m, now)
-	m.Receive(now, ping.To, heartbeat.Message{Kind: heartbeat.Answer, Seq: ping.Message.Seq})
+	probed(t, m, now)
+	m.Receive(now, m2, heartbeat.Message{Kind: heartbeat.Answer, Seq: ping.Message.Seq})
 	silence(m, &now, ms(1010))
-	if state, _ := m.State(next.To); state != suspect {
-		t.Broken("In its second period m1 pinged %v, and only an answer to the ping of the first period came: m1 calls it %v; expected suspect.", next.To, state)
+	if state, _ := m.State(m2); state != suspect {
+		t.Broken("In its second period m1 pinged m2 again, and only m2's answer to the ping of the first period came, once more: m1 calls it %v; expected suspect.", state)
+	}
+	// Nor is one under the right number from somebody who was not asked: numbers
+	// begin again when a member does, and an answer may be to its former self.
+	m, now = newMember(t, 8), time.Now()
+	ping = probed(t, m, now)
+	asked := []heartbeat.Name{m1, ping.To}
+	for _, e := range silence(m, &now, ms(390)) {
+		asked = append(asked, e.To)
+	}
+	for _, name := range group(8) {
+		if !slices.Contains(asked, name) {
+			m.Receive(now, name, heartbeat.Message{Kind: heartbeat.Answer, Seq: ping.Message.Seq})
+		}
+	}
+	silence(m, &now, ms(700))
+	if state, _ := m.State(ping.To); state != suspect {
+		t.Broken("m1 pinged %v and asked three others for help, and none of them answered. Only members that m1 had not asked sent answers with that number, and m1 calls %v %v; expected suspect.", ping.To, ping.To, state)
 	}
 }
 
@@ -170,6 +210,9 @@ func TestFavourIsDone(tt *testing.T) {
 	ping := out[0].Message.Seq
 	if out := m.Receive(now, m4, heartbeat.Message{Kind: heartbeat.PingReq, Seq: 70, Target: m3}); len(out) != 1 || out[0].Message.Seq == ping {
 		t.Broken("m2 and m4 both asked m1 to ping m3, and its pings were not two with a number each: %s.", spoken(out))
+	}
+	if out := m.Receive(now, m4, heartbeat.Message{Kind: heartbeat.Answer, Seq: ping}); len(out) != 0 {
+		t.Broken("m2 asked m1 to ping m3, m4 sent an answer with the number of that ping, and m1 sent %s; expected nothing: that is not m3's word.", spoken(out))
 	}
 	out = m.Receive(now, m3, heartbeat.Message{Kind: heartbeat.Answer, Seq: ping})
 	if len(out) != 1 || out[0].To != m2 || out[0].Message.Kind != heartbeat.Answer || out[0].Message.Seq != 70 {

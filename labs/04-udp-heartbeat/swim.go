@@ -64,7 +64,8 @@ type probe struct {
 	target   Name // none when there is nobody to probe
 	seq      uint32
 	began    time.Time
-	helped   bool // others have been asked
+	helped   bool   // others have been asked
+	helpers  []Name // these
 	answered bool
 }
 
@@ -72,6 +73,7 @@ type probe struct {
 type favour struct {
 	who   Name
 	seq   uint32 // of the PingReq
+	whom  Name   // its Target
 	began time.Time
 }
 
@@ -129,7 +131,8 @@ func (m *Member) Tick(now time.Time) []Envelope {
 // Receive takes a message from another member and returns what is to be sent. Its
 // news count first, whatever it is. A Ping is answered. For a PingReq its
 // Target is pinged, and when that answers, so is the PingReq. An Answer to the
-// present probe, the target's own or a helper's, ends it.
+// present probe, the target's own or a helper's, ends it. From anybody who was
+// not asked it is none: numbers begin again when a member does.
 func (m *Member) Receive(now time.Time, from Name, msg Message) []Envelope {
 	return nil
 }
@@ -154,8 +157,10 @@ func (m *Member) nextTarget() Name {
 	return Name{}
 }
 
-// askHelpers asks cfg.Helpers others, who are alive as far as is known, to ping
-// the target of the present probe. They answer with the probe's own Seq.
+// askHelpers asks cfg.Helpers others to ping the target of the present probe.
+// They answer with the probe's own Seq. Whoever is Alive as far as is known comes
+// first, suspects are asked only when those are too few, and the dead never: a
+// helper that does not answer makes a suspect of a target that may be well.
 func (m *Member) askHelpers() []Envelope {
 	return nil
 }

@@ -1,6 +1,7 @@
 package udpheartbeat
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -64,7 +65,8 @@ type probe struct {
 	target   Name // none when there is nobody to probe
 	seq      uint32
 	began    time.Time
-	helped   bool // others have been asked
+	helped   bool   // others have been asked
+	helpers  []Name // these
 	answered bool
 }
 
@@ -72,6 +74,7 @@ type probe struct {
 type favour struct {
 	who   Name
 	seq   uint32 // of the PingReq
+	whom  Name   // its Target
 	began time.Time
 }
 
@@ -129,7 +132,8 @@ func (m *Member) Tick(now time.Time) []Envelope {
 // Receive takes a message from another member and returns what is to be sent. Its
 // news count first, whatever it is. A Ping is answered. For a PingReq its
 // Target is pinged, and when that answers, so is the PingReq. An Answer to the
-// present probe, the target's own or a helper's, ends it.
+// present probe, the target's own or a helper's, ends it. From anybody who was
+// not asked it is none: numbers begin again when a member does.
 func (m *Member) Receive(now time.Time, from Name, msg Message) []Envelope {
 	for _, u := range msg.Updates {
 		m.apply(now, u)
@@ -139,14 +143,15 @@ func (m *Member) Receive(now time.Time, from Name, msg Message) []Envelope {
 		return []Envelope{m.envelope(from, Message{Kind: Answer, Seq: msg.Seq})}
 	case PingReq:
 		m.seq++
-		m.favours[m.seq] = favour{who: from, seq: msg.Seq, began: now}
+		m.favours[m.seq] = favour{who: from, seq: msg.Seq, whom: msg.Target, began: now}
 		return []Envelope{m.envelope(msg.Target, Message{Kind: Ping, Seq: m.seq})}
 	case Answer:
-		if f, ok := m.favours[msg.Seq]; ok {
+		if f, ok := m.favours[msg.Seq]; ok && f.whom == from {
 			delete(m.favours, msg.Seq)
 			return []Envelope{m.envelope(f.who, Message{Kind: Answer, Seq: f.seq})}
 		}
-		if m.started && msg.Seq == m.probe.seq {
+		asked := from == m.probe.target || slices.Contains(m.probe.helpers, from)
+		if m.started && asked && msg.Seq == m.probe.seq {
 			m.probe.answered = true
 		}
 	}
@@ -184,13 +189,17 @@ func (m *Member) nextTarget() Name {
 	return Name{}
 }
 
-// askHelpers asks cfg.Helpers others, who are alive as far as is known, to ping
-// the target of the present probe. They answer with the probe's own Seq.
+// askHelpers asks cfg.Helpers others to ping the target of the present probe.
+// They answer with the probe's own Seq. Whoever is Alive as far as is known comes
+// first, suspects are asked only when those are too few, and the dead never: a
+// helper that does not answer makes a suspect of a target that may be well.
 func (m *Member) askHelpers() []Envelope {
 	helpers := slices.DeleteFunc(m.living(), func(n Name) bool { return n == m.probe.target })
 	m.shuffle(helpers)
+	slices.SortStableFunc(helpers, func(a, b Name) int { return cmp.Compare(m.others[a].state, m.others[b].state) })
+	m.probe.helpers = helpers[:min(len(helpers), m.cfg.Helpers)]
 	var out []Envelope
-	for _, helper := range helpers[:min(len(helpers), m.cfg.Helpers)] {
+	for _, helper := range m.probe.helpers {
 		out = append(out, m.envelope(helper, Message{Kind: PingReq, Seq: m.probe.seq, Target: m.probe.target}))
 	}
 	return out

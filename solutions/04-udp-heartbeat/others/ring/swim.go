@@ -64,7 +64,8 @@ type probe struct {
 	target   Name // none when there is nobody to probe
 	seq      uint32
 	began    time.Time
-	helped   bool // others have been asked
+	helped   bool   // others have been asked
+	helpers  []Name // these
 	answered bool
 }
 
@@ -130,7 +131,8 @@ func (m *Member) Tick(now time.Time) []Envelope {
 // Receive takes a message from another member and returns what is to be sent. Its
 // news count first, whatever it is. A Ping is answered. For a PingReq its
 // Target is pinged, and when that answers, so is the PingReq. An Answer to the
-// present probe, the target's own or a helper's, ends it.
+// present probe, the target's own or a helper's, ends it. From anybody who was
+// not asked it is none: numbers begin again when a member does.
 func (m *Member) Receive(now time.Time, from Name, msg Message) []Envelope {
 	for _, u := range msg.Updates {
 		m.apply(now, u)
@@ -148,7 +150,7 @@ func (m *Member) Receive(now time.Time, from Name, msg Message) []Envelope {
 			delete(m.favours, msg.Seq)
 			return reply(f.who, Message{Kind: Answer, Seq: f.seq})
 		}
-		if msg.Seq == m.probe.seq {
+		if msg.Seq == m.probe.seq && (from == m.probe.target || slices.Contains(m.probe.helpers, from)) {
 			m.probe.answered = true
 		}
 	}
@@ -186,18 +188,20 @@ func (m *Member) nextTarget() Name {
 	return Name{}
 }
 
-// askHelpers asks cfg.Helpers others, who are alive as far as is known, to ping
-// the target of the present probe. They answer with the probe's own Seq.
+// askHelpers asks cfg.Helpers others to ping the target of the present probe.
+// They answer with the probe's own Seq. Whoever is Alive as far as is known comes
+// first, suspects are asked only when those are too few, and the dead never: a
+// helper that does not answer makes a suspect of a target that may be well.
 func (m *Member) askHelpers() []Envelope {
 	var out []Envelope
 	names := m.living()
 	m.shuffle(names)
-	for _, helper := range names {
-		if len(out) == m.cfg.Helpers {
-			break
-		}
-		if helper != m.probe.target {
-			out = append(out, m.envelope(helper, Message{Kind: PingReq, Seq: m.probe.seq, Target: m.probe.target}))
+	for _, state := range []State{Alive, Suspect} {
+		for _, helper := range names {
+			if len(out) < m.cfg.Helpers && helper != m.probe.target && m.others[helper].state == state {
+				m.probe.helpers = append(m.probe.helpers, helper)
+				out = append(out, m.envelope(helper, Message{Kind: PingReq, Seq: m.probe.seq, Target: m.probe.target}))
+			}
 		}
 	}
 	return out
