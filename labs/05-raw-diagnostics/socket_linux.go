@@ -130,18 +130,19 @@ func (s *Socket) Receive() (Arrival, error) {
 
 // ancillary reads what the kernel said about a message: the options of Open.
 func (a *Arrival) ancillary(b []byte) {
-	messages, err := unix.ParseSocketControlMessage(b)
-	if err != nil {
-		return
-	}
-	for _, m := range messages {
+	for len(b) > 0 {
+		h, data, rest, err := unix.ParseOneSocketControlMessage(b)
+		if err != nil {
+			return
+		}
+		b = rest
 		switch {
-		case m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS && len(m.Data) >= 16:
-			a.At = time.Unix(int64(native64(m.Data)), int64(native64(m.Data[8:])))
-		case len(m.Data) < 4:
-		case m.Header.Level == unix.IPPROTO_IP && m.Header.Type == unix.IP_TTL,
-			m.Header.Level == unix.IPPROTO_IPV6 && m.Header.Type == unix.IPV6_HOPLIMIT:
-			a.TTL = int(native32(m.Data))
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_TIMESTAMPNS && len(data) >= 16:
+			a.At = time.Unix(int64(native64(data)), int64(native64(data[8:])))
+		case len(data) < 4:
+		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_TTL,
+			h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_HOPLIMIT:
+			a.TTL = int(native32(data))
 		}
 	}
 }
