@@ -1,6 +1,7 @@
 package rawdiag_test
 
 import (
+	"net/netip"
 	"testing"
 
 	rawdiag "workbook.example/labs/05-raw-diagnostics"
@@ -34,5 +35,23 @@ func TestPingWorksOnARealNetwork(tt *testing.T) {
 		if stats.Min <= 0 || stats.Min > labtest.Patience {
 			t.Broken("The shortest round trip to %v is said to be %v.", dst, stats.Min)
 		}
+	}
+}
+
+// BenchmarkPing pings this machine over loopback, each request when the one before is
+// answered.
+func BenchmarkPing(b *testing.B) {
+	s, err := rawdiag.Open(rawdiag.ICMP, rawdiag.Auto)
+	if err != nil {
+		b.Skip(err)
+	}
+	defer s.Close()
+	b.ReportAllocs()
+	stats, err := rawdiag.Ping(b.Context(), s, netip.AddrFrom4([4]byte{127, 0, 0, 1}), rawdiag.PingOptions{Count: b.N, Size: 56})
+	if err != nil {
+		b.Skip(err)
+	}
+	if stats.Answered != b.N {
+		b.Fatalf("of %d requests, %s", b.N, counts(stats))
 	}
 }
