@@ -60,7 +60,7 @@ func (c *conversation) again(f func()) {
 func (c *conversation) open() {
 	c.next = [2]uint32{c.Uint32(), c.Uint32()}
 	if chance(c.Rand, 3) {
-		c.next[c.IntN(2)] = -uint32(c.IntN(300)) // it will begin again at 0
+		c.next[c.IntN(2)] = -uint32(3 + c.IntN(300)) // it will begin again at 0
 	}
 	c.again(func() { c.segment(0, rawdiag.SYN, c.next[0], 0) })
 	c.next[0]++
@@ -80,6 +80,9 @@ func (c *conversation) say(side int) {
 	var all []piece
 	for range 1 + c.IntN(5) {
 		p := piece{c.next[side], 1 + c.IntN(pick(c.Rand, 1, 100))}
+		if end := p.seq + uint32(p.data); end == 0 || end+1 == 0 {
+			p.data += 2 // tshark takes a next number of 0 for none
+		}
 		c.next[side] += uint32(p.data)
 		all = append(all, p)
 	}
