@@ -19,23 +19,13 @@ import (
 	"workbook.example/tools/netlab"
 )
 
-// A host is a test that may be given a network of its own, and is skipped where the
-// kernel forbids that.
-type host struct{ *testing.T }
-
-// NotRun skips the test.
-func (h host) NotRun(reason, remedy string) {
-	h.Helper()
-	h.Skipf("not run: %s (%s)", reason, remedy)
-}
-
 // figures are what differs from run to run.
 var figures = regexp.MustCompile(`\d+(\.\d+)? ms`)
 
 func masked(text string) string { return figures.ReplaceAllString(text, "N ms") }
 
 func TestDiagPingsAndTraces(t *testing.T) {
-	netlab.Line(host{t}, 2)
+	netlab.Line(tb{t}, 2)
 	var all strings.Builder
 	for _, args := range []string{
 		"ping -c 3 -i 10ms 10.0.3.2", "ping -q -c 3 -i 0s -6 fd00:0:0:3::2", "ping -c 2 -i 10ms -t 2 -raw 10.0.3.2", "ping -c 1 10.0.77.1",
@@ -65,7 +55,7 @@ func started(t *testing.T, args ...string) (cmd *exec.Cmd, out, said *bufio.Scan
 }
 
 func TestInterruptedPingTellsItsFigures(t *testing.T) {
-	netlab.Line(host{t}, 0)
+	netlab.Line(tb{t}, 0)
 	cmd, out, _ := started(t, "ping", "-i", "10ms", "10.0.1.2")
 	for range 3 {
 		require.True(t, out.Scan())
@@ -94,7 +84,7 @@ func tell(t *testing.T, n *netlab.Net, count int) {
 }
 
 func TestDiagSniffs(t *testing.T) {
-	n := netlab.Line(host{t}, 0)
+	n := netlab.Line(tb{t}, 0)
 	cmd, out, said := started(t, "sniff", "-c", "2", "to-far", "udp", "host", "10.0.1.2", "port", "9944")
 	require.True(t, said.Scan())
 	require.Equal(t, "capturing on to-far; Ctrl-C ends it", said.Text())
@@ -110,7 +100,7 @@ func TestDiagSniffs(t *testing.T) {
 }
 
 func TestSniffedFileHasItsFlows(t *testing.T) {
-	n := netlab.Line(host{t}, 0)
+	n := netlab.Line(tb{t}, 0)
 	file := filepath.Join(t.TempDir(), "sniffed.pcapng")
 	cmd, _, said := started(t, "sniff", "-w", file, "to-far", "udp")
 	require.True(t, said.Scan())
