@@ -2,12 +2,14 @@ package netlab_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -25,17 +27,42 @@ import (
 const envPart = "NETLAB_TEST_PART"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(envPart) == "open and wait" {
-		if _, err := netlab.OpenLine(2); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
-		}
-		fmt.Println("open")
+	switch os.Getenv(envPart) {
+	case "open and wait":
+		openAndWait()
+	case "wait":
 		for {
 			time.Sleep(time.Hour)
 		}
 	}
 	netlab.Main(m)
+}
+
+// openAndWait opens a network, starts a program on each of its nodes, tells of them,
+// and waits to be killed.
+func openAndWait() {
+	n, err := netlab.OpenLine(2)
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	for _, node := range n.Nodes() {
+		cmd := exec.Command("/proc/self/exe")
+		cmd.Env = append(os.Environ(), envPart+"=wait")
+		err = errors.Join(err, node.Start(cmd))
+		namespace, linkErr := os.Readlink(node.Namespace())
+		if err = errors.Join(err, linkErr); err == nil {
+			fmt.Println(cmd.Process.Pid, namespace)
+		}
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("open")
+	for {
+		time.Sleep(time.Hour)
+	}
 }
 
 // tb makes a testing.T what netlab wants.
@@ -155,17 +182,74 @@ func TestNothingIsLeftWhenTheTestIsKilled(t *testing.T) {
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	line, err := bufio.NewReader(out).ReadString('\n')
+	programs, namespaces := map[int]bool{}, map[string]bool{}
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != "open" {
+		var pid int
+		var namespace string
+		_, err := fmt.Sscan(lines.Text(), &pid, &namespace)
+		require.NoError(t, err, lines.Text())
+		programs[pid], namespaces[namespace] = true, true
+	}
+	require.Len(t, programs, 4, "here, two routers and far")
+	require.Len(t, namespaces, 4)
+	here, err := os.Readlink("/proc/self/ns/net")
 	require.NoError(t, err)
-	require.Equal(t, "open\n", line)
+	delete(namespaces, here) // this process is there, too
 	_, err = net.InterfaceByName("to-r1")
 	require.NoError(t, err)
+	require.Len(t, inUse(t, namespaces), 3)
+
 	require.NoError(t, cmd.Process.Kill())
 	require.Error(t, cmd.Wait())
 	require.Eventually(t, func() bool {
 		_, err := net.InterfaceByName("to-r1")
 		return err != nil
 	}, 10*time.Second, 10*time.Millisecond, "the kernel takes the cable away")
+	require.Eventually(t, func() bool {
+		for pid := range programs {
+			if running(pid) {
+				return false
+			}
+		}
+		return true
+	}, 10*time.Second, 10*time.Millisecond, "the programs on the nodes end")
+	require.Eventually(t, func() bool { return len(inUse(t, namespaces)) == 0 }, 10*time.Second, 10*time.Millisecond, "nobody holds a namespace")
+}
+
+// running reports whether a process has not ended. One that has may stay as a zombie
+// until it is waited for, proc_pid_stat(5).
+func running(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(text), ") ")
+	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
+}
+
+// inUse are those of the namespaces that a process is in, or has open, or that are
+// mounted: one of these keeps a namespace, namespaces(7).
+func inUse(t *testing.T, namespaces map[string]bool) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	for _, pattern := range []string{"/proc/[0-9]*/task/*/ns/net", "/proc/[0-9]*/fd/*"} {
+		names, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, name := range names {
+			if to, err := os.Readlink(name); err == nil && namespaces[to] {
+				found[to] = true
+			}
+		}
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	require.NoError(t, err)
+	for namespace := range namespaces {
+		if strings.Contains(string(mounts), " "+namespace+" ") {
+			found[namespace] = true
+		}
+	}
+	return found
 }
 
 func TestTheRealMachineIsNeverTouched(t *testing.T) {
