@@ -12,7 +12,11 @@ import (
 // A tb is a test as netlab wants one.
 type tb struct{ *testing.T }
 
-func (t tb) NotRun(reason, remedy string) { t.Skip(reason, remedy) }
+// NotRun skips the test.
+func (t tb) NotRun(reason, remedy string) {
+	t.Helper()
+	t.Skipf("not run: %s (%s)", reason, remedy)
+}
 
 // ways are the destinations that a scripted router plays at the moment.
 type ways struct {

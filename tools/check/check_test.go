@@ -3,7 +3,9 @@ package check_test
 import (
 	"bytes"
 	"context"
+	"os"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -20,6 +22,21 @@ func TestGoTestCountsWhatRan(t *testing.T) {
 	require.Contains(t, said, "undefined: undefined")
 	require.NotContains(t, said, "TestPasses")
 	require.NotContains(t, said, "=== RUN")
+}
+
+func TestFuzzFindsWhatFails(t *testing.T) {
+	t.Setenv("GOWORK", "off")
+	dir := t.TempDir() // what is found is written there
+	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/fuzzed")))
+	tally, said := check.Fuzz(t.Context(), dir, "FuzzHolds", time.Second)
+	require.Equal(t, check.Tally{Passed: 1}, tally, said)
+	require.Equal(t, "FuzzHolds for 1s", said)
+	tally, said = check.Fuzz(t.Context(), dir, "FuzzFails", 10*time.Second)
+	require.Equal(t, check.Tally{Failed: 1}, tally, said)
+	require.Contains(t, said, "not three bytes")
+	tally, said = check.Fuzz(t.Context(), dir, "FuzzNothing", time.Second)
+	require.Equal(t, check.Tally{Failed: 1}, tally, said)
+	require.Contains(t, said, "FuzzNothing was not fuzzed")
 }
 
 func TestRunGoesOnAfterAFailureAndEndsWithTheSum(t *testing.T) {

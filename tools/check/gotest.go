@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // GoTest runs the tests of modules, with the race detector where there is a C
@@ -35,6 +36,21 @@ func GoTest(ctx context.Context, modules []string) (Tally, string) {
 		return total, strings.Join(wrong, "\n")
 	}
 	return total, fmt.Sprintf("%d tests", total.Passed)
+}
+
+// Fuzz has Go look for an input that a fuzz target of the package in dir fails with,
+// for so long. One that it finds stays in the package's testdata/fuzz.
+func Fuzz(ctx context.Context, dir, target string, d time.Duration) (Tally, string) {
+	out, err := command(ctx, dir, nil, "go", "test", "-run=^$", "-fuzz=^"+target+"$", "-fuzztime="+d.String(), ".")
+	// That there is no such target is only a warning.
+	if err == nil && !strings.Contains(out, "fuzz: elapsed") {
+		err = fmt.Errorf("%s was not fuzzed", target)
+	}
+	tally, said := one(out, err)
+	if tally.Failed > 0 {
+		return tally, said
+	}
+	return tally, fmt.Sprintf("%s for %v", target, d)
 }
 
 // raceDetector reports whether -race can be built here.

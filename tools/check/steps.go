@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"workbook.example/tools/verify"
 )
@@ -39,6 +40,9 @@ func Steps(ctx context.Context, root string) ([]Step, error) {
 		{"shellcheck", func(ctx context.Context) (Tally, string) { return shellcheck(ctx, root) }},
 		{"tests of the tools", func(ctx context.Context) (Tally, string) { return GoTest(ctx, []string{tools}) }},
 		{"tests of solutions", func(ctx context.Context) (Tally, string) { return GoTest(ctx, solutions) }},
+		{"fuzz", func(ctx context.Context) (Tally, string) {
+			return Fuzz(ctx, filepath.Join(root, "solutions", "05-raw-diagnostics"), "FuzzDecode", 30*time.Second)
+		}},
 		{"lab verify", func(ctx context.Context) (Tally, string) { return verifyLabs(ctx, root) }},
 	}, nil
 }

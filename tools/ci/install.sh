@@ -7,7 +7,8 @@ set -euo pipefail
 PATH=$PATH:/usr/sbin
 
 # program:package, where the names differ
-wanted=(gcc ncat nc:netcat-openbsd nats-server ngircd python3 shellcheck)
+wanted=(gcc ncat nc:netcat-openbsd nats-server ngircd python3 shellcheck
+	ping:iputils-ping traceroute tcpdump tshark capinfos:wireshark-common dumpcap:wireshark-common)
 
 missing=()
 for want in "${wanted[@]}"; do

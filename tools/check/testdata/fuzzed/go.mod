@@ -1,0 +1,3 @@
+module example.test/fuzzed
+
+go 1.26
