@@ -132,5 +132,8 @@ var corpus = map[string][]byte{
 	"later fragment over IPv6":    frame(extended(alice6, bob6, 17, []byte("the middle of it"), fragment6(1448, false))),
 	"UDP in a VLAN":               frame(udp4("beat"), 100),
 	"UDP in a VLAN within a VLAN": frame(udp4("beat"), 7, 100),
+	"UDP without data":            frame(udp4("")),
+	"IPv6 with nothing in it":     frame(netlab.Build(alice6, bob6, 59, 64, nil)),
+	"IPv6 with options alone":     frame(extended(alice6, bob6, 59, nil, hopByHop, destinations)),
 	"ARP":                         append(append(append([]byte(nil), mac2...), mac1...), unhex("0806 0001 0800 0604 0001 020000000001 0a000001 000000000000 0a000002")...),
 }

@@ -89,11 +89,19 @@ func TestHeadersAreRead(tt *testing.T) {
 		if src, dst := l.Endpoints(); src.String() != c.src || dst.String() != c.dst {
 			t.Broken("%s goes from %s to %s, and was read as one from %v to %v.", c.name, c.src, c.dst, src, dst)
 		}
-		if l.IP.TTL != 64 {
-			t.Broken("%s has TTL 64, and was read with %d.", c.name, l.IP.TTL)
+		if n := len(corpus[c.name]) - 14; l.IP.TTL != 64 || l.IP.Length != n {
+			t.Broken("The packet of %s has TTL 64 and %d bytes, and was read with TTL %d and %d.", c.name, n, l.IP.TTL, l.IP.Length)
 		}
 		if !bytes.Equal(l.Ethernet.Src[:], mac1) || !bytes.Equal(l.Ethernet.Dst[:], mac2) {
 			t.Broken("%s goes from %x to %x on the cable, and was read as one from %x to %x.", c.name, mac1, mac2, l.Ethernet.Src, l.Ethernet.Dst)
+		}
+	}
+	for name, want := range map[string]rawdiag.ICMPHeader{"ICMP over IPv4": {Type: 8}, "ICMPv6 over IPv6": {Type: 128}} {
+		frame := append([]byte(nil), corpus[name]...)
+		frame[len(frame)-len("hi")-7] = 5 // the code
+		want.Code = 5
+		if l := decode(t, name, frame); l.ICMP != want {
+			t.Broken("%s of type %d and code 5 was read with type %d and code %d.", name, want.Type, l.ICMP.Type, l.ICMP.Code)
 		}
 	}
 	l := decode(t, "TCP with options", corpus["TCP with options"])
@@ -132,6 +140,10 @@ func TestTagsOfVLANsAreTakenOff(tt *testing.T) {
 			t.Broken("%s carries IPv4, type 0800; what follows its tags was read as type %04x.", name, l.Ethernet.Type)
 		}
 	}
+	three := frame(udp4("beat"), 5, 6, 7)
+	if l := decode(t, "UDP in three VLANs", three); l.VLANs != [2]uint16{5, 6} || l.Ethernet.Type != rawdiag.TypeVLAN || len(l.Payload) != len(three)-22 {
+		t.Broken("A frame with three tags was read with the tags %v, type %04x and %d bytes of payload; expected 5 and 6, 8100, and %d: the third is payload.", l.VLANs, l.Ethernet.Type, len(l.Payload), len(three)-22)
+	}
 	tagged := append([]byte(nil), corpus["UDP in a VLAN"]...)
 	tagged[14] |= 0xe0 // a priority, in the highest three bits
 	if l := decode(t, "UDP in VLAN 100 with priority 7", tagged); l.VLANs[0] != 100 {
@@ -143,7 +155,7 @@ func TestPaddingIsNoPayload(tt *testing.T) {
 	t := labtest.Begin(tt)
 	// Ethernet frames have 60 bytes or more; cards fill up with zeroes, or with what
 	// was in their memory.
-	for name, want := range map[string]string{"UDP over IPv4": "beat", "TCP over IPv4": "hello\n", "UDP over IPv6": "beat"} {
+	for name, want := range map[string]string{"UDP over IPv4": "beat", "TCP over IPv4": "hello\n", "UDP over IPv6": "beat", "ICMP over IPv4": "hi", "ICMPv6 over IPv6": "hi"} {
 		l := decode(t, name, append(append([]byte(nil), corpus[name]...), "padding of the card"...))
 		expectPayload(t, name+" with 19 bytes of padding behind it", l, want)
 	}
