@@ -34,8 +34,8 @@ type moment struct {
 func flows(t *labtest.T, capture ...moment) []rawdiag.Flow {
 	t.Helper()
 	var f rawdiag.Flows
+	var l rawdiag.Layers // one for all, as captures do it
 	for _, m := range capture {
-		var l rawdiag.Layers
 		_ = rawdiag.Decode(m.frame[:min(len(m.frame), 78)], &l)
 		f.Add(began.Add(ms(m.at)), &l, len(m.frame))
 	}
@@ -237,8 +237,8 @@ func query(client side, id uint16, name string, typ dnsmessage.Type, response bo
 // lookups puts a capture into a list of lookups.
 func lookups(capture ...moment) []rawdiag.Lookup {
 	var d rawdiag.Lookups
+	var l rawdiag.Layers
 	for _, m := range capture {
-		var l rawdiag.Layers
 		_ = rawdiag.Decode(m.frame, &l)
 		d.Add(began.Add(ms(m.at)), &l)
 	}
@@ -286,6 +286,9 @@ func TestAnswerBelongsToItsQuestion(tt *testing.T) {
 		{"A question that is asked again after a second, and answered twice", []moment{
 			{0, query(a, 7, "chat.test.", A, false, 0)}, {1000, query(a, 7, "chat.test.", A, false, 0)}, {1020, query(a, 7, "chat.test.", A, true, 0)}, {1021, query(a, 7, "chat.test.", A, true, dnsmessage.RCodeServerFailure)}},
 			"10.0.0.1:5001 asks for chat.test. A: Success after 1.02s"},
+		{"A question to port 5353, which is another protocol's, and a TCP segment from port 53", []moment{
+			{0, query(side{alice4, bob4, 5001, 5353}, 7, "chat.test.", A, false, 0)}, side{alice4, bob4, 53, 5001}.segment(1, psh|ack, 1, 40)},
+			"no lookup"},
 		{"An answer without a question, and a datagram that is no DNS", []moment{{0, query(a, 7, "chat.test.", A, true, 0)}, {1, datagramFrame(a, 5)}, {2, datagramFrame(client, 60)}},
 			"no lookup"},
 	} {
