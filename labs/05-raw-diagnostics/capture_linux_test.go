@@ -23,6 +23,22 @@ import (
 
 // This file has what it takes to capture, and something to capture.
 
+// cable is a network of this host and another one, far. Who can open no source at all
+// is told so before one is made.
+func cable(t *labtest.T) *netlab.Net {
+	t.Helper()
+	begun(t)
+	return netlab.Line(t, 0)
+}
+
+// begun breaks the law where no source can be opened.
+func begun(t *labtest.T) {
+	t.Helper()
+	if why, _ := netlab.Forbidden(); why == "" {
+		source(t, "lo", nil).Close()
+	}
+}
+
 // A talk is two UDP sockets, one here and one on a node, that send to each other.
 type talk struct {
 	here, there net.PacketConn

@@ -126,6 +126,9 @@ func TestProtocolIsThatOfEitherVersion(tt *testing.T) {
 	later := map[string][]byte{"a later fragment of UDP over IPv4": corpus["later fragment over IPv4"], "a later fragment of UDP over IPv6": corpus["later fragment over IPv6"]}
 	expectVerdicts(t, rawdiag.Spec{Protocol: rawdiag.UDP}, later, func(string) bool { return true })
 	expectVerdicts(t, rawdiag.Spec{Protocol: rawdiag.TCP}, later, func(string) bool { return false })
+	// Where a fragment has its protocol, others have something else: 1536 is 0600.
+	chance := map[string][]byte{"UDP over IPv6, from port 1536": frame(netlab.Build(alice6, bob6, netlab.UDP, 64, udp(alice6, bob6, 1536, 9999, []byte("x"))))}
+	expectVerdicts(t, rawdiag.Spec{Protocol: rawdiag.TCP}, chance, func(string) bool { return false })
 }
 
 func TestHostIsSenderOrReceiver(tt *testing.T) {

@@ -16,7 +16,7 @@ import (
 
 func TestBothDirectionsAreCaptured(tt *testing.T) {
 	t := labtest.Begin(tt)
-	n := netlab.Line(t, 0)
+	n := cable(t)
 	far := n.Node("far")
 	k := talkTo(t, n, far)
 	s := source(t, n.Here().Interface(), nil)
@@ -41,6 +41,7 @@ func TestBothDirectionsAreCaptured(tt *testing.T) {
 
 func TestOtherInterfacesStayOut(tt *testing.T) {
 	t := labtest.Begin(tt)
+	begun(t)
 	n := netlab.New(t)
 	a, b := n.Host("a"), n.Host("b")
 	n.Link(n.Here(), a)
@@ -89,7 +90,7 @@ func flood(k talk) (stop func()) {
 
 func TestFilterIsThereBeforeTheFirstFrame(tt *testing.T) {
 	t := labtest.Begin(tt)
-	n := netlab.Line(t, 0)
+	n := cable(t)
 	noise, wanted := talkTo(t, n, n.Node("far")), talkTo(t, n, n.Node("far"))
 	stop := flood(noise)
 	defer stop()
@@ -110,7 +111,7 @@ func TestFilterIsThereBeforeTheFirstFrame(tt *testing.T) {
 
 func TestFileHasTimesAndLengthsOfTheWire(tt *testing.T) {
 	t := labtest.Begin(tt)
-	n := netlab.Line(t, 0)
+	n := cable(t)
 	k := talkTo(t, n, n.Node("far"))
 	c := capture(t, n.Here().Interface(), &file{}, rawdiag.CaptureOptions{Snaplen: 60, Filter: onlyPort(k.port())})
 	const count = 20
@@ -146,7 +147,7 @@ func TestFileHasTimesAndLengthsOfTheWire(tt *testing.T) {
 
 func TestCaptureEndsWithItsContext(tt *testing.T) {
 	t := labtest.Begin(tt)
-	n := netlab.Line(t, 0)
+	n := cable(t)
 	t.NoLeaks()
 	c := capture(t, n.Here().Interface(), &file{}, rawdiag.CaptureOptions{Filter: onlyPort(9)})
 	c.end(t, "Nothing was sent, and the context ended")
@@ -160,7 +161,7 @@ func TestCaptureEndsWithItsContext(tt *testing.T) {
 
 func TestCaptureEndsUnderAFlood(tt *testing.T) {
 	t := labtest.Begin(tt)
-	n := netlab.Line(t, 0)
+	n := cable(t)
 	k := talkTo(t, n, n.Node("far"))
 	c := capture(t, n.Here().Interface(), &file{}, rawdiag.CaptureOptions{Snaplen: 60})
 	stop := flood(k)
@@ -174,7 +175,7 @@ func TestCaptureEndsUnderAFlood(tt *testing.T) {
 
 func TestCaptureEndsAfterItsCount(tt *testing.T) {
 	t := labtest.Begin(tt)
-	n := netlab.Line(t, 0)
+	n := cable(t)
 	k := talkTo(t, n, n.Node("far"))
 	c := capture(t, n.Here().Interface(), &file{}, rawdiag.CaptureOptions{Count: 3, Filter: onlyPort(k.port())})
 	for i := range 5 {
@@ -194,7 +195,7 @@ func TestCaptureEndsAfterItsCount(tt *testing.T) {
 
 func TestDropsAreTold(tt *testing.T) {
 	t := labtest.Begin(tt)
-	n := netlab.Line(t, 0)
+	n := cable(t)
 	k := talkTo(t, n, n.Node("far"))
 	f := &file{held: make(chan struct{}), sink: true}
 	c := capture(t, n.Here().Interface(), f, rawdiag.CaptureOptions{Filter: onlyPort(k.port())})
@@ -221,7 +222,7 @@ func TestDropsAreTold(tt *testing.T) {
 
 func TestFileThatFailsEndsCapture(tt *testing.T) {
 	t := labtest.Begin(tt)
-	n := netlab.Line(t, 0)
+	n := cable(t)
 	t.NoLeaks()
 	k := talkTo(t, n, n.Node("far"))
 	full := errors.New("no space left on the device")
@@ -237,7 +238,7 @@ func TestFileThatFailsEndsCapture(tt *testing.T) {
 
 func TestInterfaceThatGoesDownEndsCapture(tt *testing.T) {
 	t := labtest.Begin(tt)
-	n := netlab.Line(t, 0)
+	n := cable(t)
 	k := talkTo(t, n, n.Node("far"))
 	c := capture(t, n.Here().Interface(), &file{}, rawdiag.CaptureOptions{Filter: onlyPort(k.port())})
 	k.say(t, "the last word")
@@ -254,7 +255,7 @@ func TestInterfaceThatGoesDownEndsCapture(tt *testing.T) {
 
 func TestWhatCannotBeOpenedIsTold(tt *testing.T) {
 	t := labtest.Begin(tt)
-	n := netlab.Line(t, 0)
+	n := cable(t)
 	t.NoLeaks()
 	s, err := rawdiag.OpenSource("nosuch0", nil)
 	if err == nil || s != nil || !strings.Contains(err.Error(), "nosuch0") {
