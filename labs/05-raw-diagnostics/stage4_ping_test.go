@@ -313,6 +313,10 @@ func TestRefusalIsTold(tt *testing.T) {
 	if p.took != ms(210) {
 		t.Broken("The last of 3 requests was refused after 210 ms, and Ping returned after %v: who was told no need not wait.", p.took)
 	}
+	p = ping(t, rawdiag.PingOptions{Count: 2, Interval: ms(100), TTL: 1}, func(p netlab.Packet) []netlab.Reply {
+		return []netlab.Reply{{After: ms(10), Raw: netlab.TimeExceeded(router, p, 0)}}
+	})
+	expectCounts(t, "A router said of each of 2 requests that its time to live had ended", p, rawdiag.PingStats{Sent: 2, Refused: 2})
 }
 
 func TestRequestsLeaveInTime(tt *testing.T) {
