@@ -46,6 +46,9 @@ func hexed(b []byte) string {
 	return text.String()
 }
 
+// protocols are what protocols are called.
+var protocols = map[rawdiag.Protocol]string{rawdiag.ICMP: "ICMP", rawdiag.ICMPv6: "ICMPv6", rawdiag.TCP: "TCP", rawdiag.UDP: "UDP"}
+
 // orNone is an error in a sentence.
 func orNone(err error) string {
 	if err == nil {

@@ -89,8 +89,8 @@ func TestAddressesAreInTheTransportsChecksum(tt *testing.T) {
 		src, dst := netip.MustParseAddr(c.src), netip.MustParseAddr(c.dst)
 		want := plainSum(append(pseudo(src, dst, byte(c.p), len(c.segment)), c.segment...))
 		if got := rawdiag.TransportChecksum(src, dst, c.p, c.segment); got != want {
-			t.Broken("TransportChecksum from %v to %v, of protocol %d and the segment %s, is %04x; expected %04x: that of the addresses, the protocol, the length %d and the segment.",
-				src, dst, c.p, hexed(c.segment), got, want, len(c.segment))
+			t.Broken("TransportChecksum from %v to %v, of %s and the segment %s, is %04x; expected %04x: that of the addresses, the protocol, the length %d and the segment.",
+				src, dst, protocols[c.p], hexed(c.segment), got, want, len(c.segment))
 		}
 	}
 }

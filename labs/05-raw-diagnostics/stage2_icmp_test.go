@@ -39,7 +39,7 @@ func TestEchoRequestHasTheseBytes(tt *testing.T) {
 		{rawdiag.ICMPv6, unhex("8000 0000 1234 0007 6869"), "type 128, code 0, a checksum of 0 that the kernel fills in, identifier 1234, number 7, \"hi\""},
 	} {
 		if got := rawdiag.AppendEcho(nil, c.p, 0x1234, 7, []byte("hi")); !bytes.Equal(got, c.want) {
-			t.Broken("The echo request of protocol %d with identifier 1234, number 7 and \"hi\" is %s; expected %s: %s.", c.p, hexed(got), hexed(c.want), c.note)
+			t.Broken("The echo request of %s with identifier 1234, number 7 and \"hi\" is %s; expected %s: %s.", protocols[c.p], hexed(got), hexed(c.want), c.note)
 		}
 		if got := rawdiag.AppendEcho([]byte("odd"), c.p, 0x1234, 7, []byte("hi")); !bytes.Equal(got, append([]byte("odd"), c.want...)) {
 			t.Broken("Appended to \"odd\", the echo request is %s; expected the three bytes that were there, and then %s: the checksum is over the message alone.", hexed(got), hexed(c.want))
@@ -78,7 +78,7 @@ func TestTypesAreOfTheirVersion(tt *testing.T) {
 			b := []byte{typ, 0, 0, 0, 0, 1, 0, 2}
 			sum := plainSum(b)
 			b[2], b[3] = byte(sum>>8), byte(sum)
-			what := fmt.Sprintf("a message of type %d of protocol %d", typ, p)
+			what := fmt.Sprintf("a message of type %d of %s", typ, protocols[p])
 			if m := parse(t, p, what, b); m.Kind != want {
 				t.Broken("%s was read as %s; expected %s.", what, kindNames[m.Kind], kindNames[want])
 			}

@@ -89,10 +89,10 @@ func TestPingSocketComesFirst(tt *testing.T) {
 	allowPing(t, far)
 	for _, p := range []rawdiag.Protocol{rawdiag.ICMP, rawdiag.ICMPv6} {
 		if s := open(t, far, p, rawdiag.Auto); s.String() != "ping socket" {
-			t.Broken("Where both kinds are allowed, Open of a socket of either kind, of protocol %d, returned a %v; expected a ping socket, which needs no privilege.", p, s)
+			t.Broken("Where both kinds are allowed, Open of a socket of either kind, for %s, returned a %v; expected a ping socket, which needs no privilege.", protocols[p], s)
 		}
 		if s := open(t, far, p, rawdiag.RawOnly); s.String() != "raw socket" {
-			t.Broken("Open of a raw socket, of protocol %d, returned a %v.", p, s)
+			t.Broken("Open of a raw socket, for %s, returned a %v.", protocols[p], s)
 		}
 	}
 }
@@ -154,7 +154,7 @@ func TestIdentifierIsTheOneOnTheWire(tt *testing.T) {
 			send(t, s, p, loopback(p), s.ID(), 5, "who am I?")
 			_, reply := next(t, s, p, "An echo request was sent to this machine itself")
 			if reply.ID != s.ID() {
-				t.Broken("ID of the %v is %04x. An echo request of protocol %d with it came back with the identifier %04x: the kernel has put in one of its own, and that is the socket's local port.", s, s.ID(), p, reply.ID)
+				t.Broken("ID of the %v is %04x. An echo request of %s with it came back with the identifier %04x: the kernel has put in one of its own, and that is the socket's local port.", s, s.ID(), protocols[p], reply.ID)
 			}
 		}
 	}
@@ -184,8 +184,8 @@ func TestRequestsDoNotComeIn(tt *testing.T) {
 			send(t, s, p, loopback(p), s.ID(), seq, "to myself")
 			_, m := next(t, s, p, "An echo request was sent to this machine itself")
 			if m.Kind != rawdiag.EchoReply || m.Seq != seq {
-				t.Broken("Echo request %d of protocol %d was sent to this machine itself, and the next thing that came out of the raw socket is %s %d; expected the reply. A raw socket hears the requests as well, unless a filter keeps them away.",
-					seq, p, kindNames[m.Kind], m.Seq)
+				t.Broken("Echo request %d of %s was sent to this machine itself, and the next thing that came out of the raw socket is %s %d; expected the reply. A raw socket hears the requests as well, unless a filter keeps them away.",
+					seq, protocols[p], kindNames[m.Kind], m.Seq)
 			}
 		}
 	}
@@ -213,7 +213,7 @@ func TestErrorsComeIn(tt *testing.T) {
 				t.Broken("A UDP probe could not be sent: %v.", err)
 			}
 			if _, m := next(t, s, p, c.what); m.Kind != c.want {
-				t.Broken("%s, and out of the raw socket of protocol %d came %s; expected %s.", c.what, p, kindNames[m.Kind], kindNames[c.want])
+				t.Broken("%s, and out of the raw socket for %s came %s; expected %s.", c.what, protocols[p], kindNames[m.Kind], kindNames[c.want])
 			}
 		}
 	}
@@ -271,7 +271,7 @@ func TestArrivalHasItsTTL(tt *testing.T) {
 			s := open(t, far, p, m)
 			send(t, s, p, to, s.ID(), 1, "how far?")
 			if a, _ := next(t, s, p, "An echo request was sent to a host behind a router"); a.TTL != 63 {
-				t.Broken("A reply of protocol %d came through one router, so with TTL 63; out of the %v it came with TTL %d.", p, s, a.TTL)
+				t.Broken("A reply of %s came through one router, so with TTL 63; out of the %v it came with TTL %d.", protocols[p], s, a.TTL)
 			}
 		}
 	}

@@ -76,6 +76,10 @@ func shown(hops []rawdiag.Hop) string {
 	if len(all) == 0 {
 		return "no hop at all"
 	}
+	const most = 8
+	if len(all) > most {
+		return strings.Join(all[:most], ", ") + fmt.Sprintf(", … (%d hops)", len(all))
+	}
 	return strings.Join(all, ", ")
 }
 

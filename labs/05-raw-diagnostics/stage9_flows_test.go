@@ -58,7 +58,7 @@ func listed(all []rawdiag.Flow) string {
 	}
 	var text []string
 	for _, f := range all {
-		text = append(text, fmt.Sprintf("%d %v-%v (%d and %d packets)", f.Protocol, f.A, f.B, f.AB.Packets, f.BA.Packets))
+		text = append(text, fmt.Sprintf("%s %v-%v (%d and %d packets)", protocols[f.Protocol], f.A, f.B, f.AB.Packets, f.BA.Packets))
 	}
 	return strings.Join(text, ", ")
 }
@@ -126,7 +126,7 @@ func TestDifferentFlowsStayApart(tt *testing.T) {
 	}
 	for i, want := range []rawdiag.Protocol{rawdiag.UDP, rawdiag.TCP, rawdiag.UDP, rawdiag.UDP, rawdiag.TCP} {
 		if all[i].Protocol != want || !all[i].First.Equal(began.Add(ms([]int{0, 1, 2, 3, 5}[i]))) {
-			t.Broken("Five flows began after 0, 1, 2, 3 and 5 ms. Number %d of the table is of protocol %d and began after %v.", i+1, all[i].Protocol, all[i].First.Sub(began))
+			t.Broken("Five flows began after 0, 1, 2, 3 and 5 ms. Number %d of the table is of %s and began after %v.", i+1, protocols[all[i].Protocol], all[i].First.Sub(began))
 		}
 	}
 	none := flows(t, moment{0, corpus["ARP"]}, moment{1, corpus["ICMP over IPv4"]}, moment{2, corpus["later fragment over IPv4"]})
