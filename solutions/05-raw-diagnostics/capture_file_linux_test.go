@@ -26,23 +26,26 @@ import (
 // patience is for what should take no time.
 const patience = 10 * time.Second
 
-// A buffer may be written and read at the same time.
+// A buffer may be written and read at the same time. It has no other way in than Write:
+// io.Copy would find a ReadFrom, and that takes no lock.
 type buffer struct {
-	sync.Mutex
-	bytes.Buffer
+	mu sync.Mutex
+	b  bytes.Buffer
 }
 
 func (b *buffer) Write(p []byte) (int, error) {
-	b.Lock()
-	defer b.Unlock()
-	return b.Buffer.Write(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
 }
 
 func (b *buffer) copy() []byte {
-	b.Lock()
-	defer b.Unlock()
-	return bytes.Clone(b.Bytes())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Clone(b.b.Bytes())
 }
+
+func (b *buffer) String() string { return string(b.copy()) }
 
 // packets are the frames of a capture, as far as it is there.
 func packets(r interface {
@@ -127,7 +130,7 @@ func compareCaptures(t *testing.T, r *rand.Rand, dumpcap string, far *netlab.Nod
 	capturing.Go(func() {
 		stats, captureErr = rawdiag.Capture(ctx, iface, &ours, rawdiag.CaptureOptions{Filter: filter, Snaplen: snaplen})
 	})
-	require.Eventually(t, func() bool { return packetSockets(t) == 2 }, patience, time.Millisecond, "both open a socket: %s", &said.Buffer)
+	require.Eventually(t, func() bool { return packetSockets(t) == 2 }, patience, time.Millisecond, "both open a socket: %s", &said)
 	// dumpcap may still be about to filter, or to read.
 	theirsNow := func() []recorded {
 		frames, _ := packets(pcapgo.NewNgReader(bytes.NewReader(theirs.copy()), pcapgo.DefaultNgReaderOptions))
@@ -136,7 +139,7 @@ func compareCaptures(t *testing.T, r *rand.Rand, dumpcap string, far *netlab.Nod
 	seen := func(word string) func() bool {
 		return func() bool { return from(word, theirsNow()) != nil }
 	}
-	require.Eventually(t, func() bool { say([]byte("not yet"), 0); return seen("not yet")() }, patience, 10*time.Millisecond, "%s", &said.Buffer)
+	require.Eventually(t, func() bool { say([]byte("not yet"), 0); return seen("not yet")() }, patience, 10*time.Millisecond, "%s", &said)
 
 	began := time.Now()
 	say([]byte("begin"), 0)
@@ -145,12 +148,12 @@ func compareCaptures(t *testing.T, r *rand.Rand, dumpcap string, far *netlab.Nod
 	}
 	say([]byte("the end"), 1)
 	ended := time.Now()
-	require.Eventually(t, seen("the end"), patience, 10*time.Millisecond, "%s", &said.Buffer)
+	require.Eventually(t, seen("the end"), patience, 10*time.Millisecond, "%s", &said)
 	stop()
 	capturing.Wait()
 	require.NoError(t, captureErr)
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
-	require.NoError(t, cmd.Wait(), "%s", &said.Buffer)
+	require.NoError(t, cmd.Wait(), "%s", &said)
 
 	// What is in the file is what dumpcap has.
 	frames, err := packets(pcapgo.NewNgReader(bytes.NewReader(ours.copy()), pcapgo.DefaultNgReaderOptions))
