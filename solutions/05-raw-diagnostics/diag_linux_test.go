@@ -42,6 +42,12 @@ func started(t *testing.T, args ...string) (cmd *exec.Cmd, out, said *bufio.Scan
 	t.Helper()
 	exe, err := build()
 	require.NoError(t, err)
+	return startedProgram(t, exe, args...)
+}
+
+// startedProgram is any program, running, and its lines.
+func startedProgram(t *testing.T, exe string, args ...string) (cmd *exec.Cmd, out, said *bufio.Scanner) {
+	t.Helper()
 	cmd = exec.CommandContext(t.Context(), exe, args...)
 	scan := func(pipe io.Reader, err error) *bufio.Scanner {
 		require.NoError(t, err)
@@ -114,6 +120,31 @@ func TestSniffedFileHasItsFlows(t *testing.T) {
 	out, _, status := diag(t, "flows", file)
 	require.Zero(t, status)
 	require.Regexp(t, `UDP  10\.0\.1\.1:\d+  10\.0\.1\.2:9944  5, 0 +225, 0`, out)
+}
+
+func TestSniffedFileOutlivesMistypedInterface(t *testing.T) {
+	netlab.Line(tb{t}, 0)
+	file := filepath.Join(t.TempDir(), "sniffed.pcapng")
+	require.NoError(t, os.WriteFile(file, []byte("of yesterday"), 0o600))
+	_, said, status := diag(t, "sniff", "-w", file, "to-fra")
+	require.Equal(t, 1, status)
+	require.Contains(t, said, "to-fra")
+	kept, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "of yesterday", string(kept))
+}
+
+func TestUnfinishedDecodeEndsSniff(t *testing.T) {
+	exe := without(t, "decode.go")
+	n := netlab.Line(tb{t}, 0)
+	cmd, out, said := startedProgram(t, exe, "sniff", "to-far", "udp")
+	require.True(t, said.Scan())
+	awaitCapture(t)
+	tell(t, n, 1)
+	require.True(t, said.Scan())
+	require.Equal(t, "diag: Decode: not implemented yet (labs/05-raw-diagnostics/README.md#6-decoding)", said.Text())
+	require.False(t, out.Scan())
+	require.Error(t, cmd.Wait())
 }
 
 // awaitCapture waits until somebody here captures.

@@ -30,15 +30,23 @@ func flows(args []string) error {
 	defer file.Close()
 	var table rawdiag.Flows
 	var names rawdiag.Lookups
+	counted := 0
 	frames, odd, err := readCapture(file, func(at time.Time, l *rawdiag.Layers, length int) {
+		if l.Has&(rawdiag.HasTCP|rawdiag.HasUDP) != 0 {
+			counted++
+		}
 		table.Add(at, l, length)
 		names.Add(at, l)
 	})
 	if err != nil {
 		return fmt.Errorf("%s, behind %d frames: %w", f.Arg(0), frames, err)
 	}
+	all := table.All()
+	if counted > 0 && len(all) == 0 {
+		return fmt.Errorf("%d frames carry TCP or UDP, and Flows has counted none of them (labs/05-raw-diagnostics/README.md#9-analysis)", counted)
+	}
 	fmt.Printf("%d frames, %d of them broken or cut within a header\n", frames, odd)
-	printFlows(os.Stdout, table.All())
+	printFlows(os.Stdout, all)
 	printNames(os.Stdout, names.All())
 	return nil
 }
@@ -75,7 +83,7 @@ func readCapture(file io.Reader, each func(time.Time, *rawdiag.Layers, int)) (fr
 		frames++
 		var l rawdiag.Layers
 		bad := rawdiag.Decode(data, &l)
-		if bad != nil && !errors.Is(bad, rawdiag.ErrShort) && !errors.Is(bad, rawdiag.ErrMalformed) {
+		if bad != nil && !ofFrame(bad) {
 			return frames, odd, bad
 		}
 		if bad != nil {

@@ -33,6 +33,12 @@ func sniff(ctx context.Context, args []string) error {
 	if *file == "" {
 		return show(ctx, f.Arg(0), filter, *count)
 	}
+	// First the interface: what was in the file is lost once it is created.
+	source, err := rawdiag.OpenSource(f.Arg(0), filter)
+	if err != nil {
+		return err
+	}
+	source.Close()
 	w, err := os.Create(*file)
 	if err != nil {
 		return err
@@ -68,12 +74,20 @@ func show(ctx context.Context, iface string, filter []bpf.Instruction, count int
 			return err
 		}
 		bad := rawdiag.Decode(frame, &l)
+		if bad != nil && !ofFrame(bad) {
+			return bad
+		}
 		fmt.Println(info.Timestamp.Format("15:04:05.000000"), line(&l, bad, info.Length))
 		s.Captured++
 	}
 	s.Dropped, err = source.Dropped()
 	tell(s)
 	return err
+}
+
+// ofFrame reports whether an error of Decode is about what the frame holds.
+func ofFrame(err error) bool {
+	return errors.Is(err, rawdiag.ErrShort) || errors.Is(err, rawdiag.ErrMalformed)
 }
 
 // filterOf is the filter that words describe; nil if there are none.
