@@ -554,43 +554,16 @@ func (c *heldConn) CloseWrite() error {
 func TestStartMeetsClose(tt *testing.T) {
 	t := begin(tt)
 	t.Needs(3, 5, 6)
-	past, cancel := context.WithCancel(context.Background())
-	cancel()
 	const rounds = 1000
 	for round := range rounds {
 		ours, theirs := net.Pipe()
 		c := makeClient()
-		conn := net.Conn(ours)
-		if round%10 == 0 { // whoever looks at the connection first looks for so long that Close comes between
-			conn = &interruptedConn{Conn: ours, interrupt: sync.OnceFunc(func() {
-				closed := make(chan struct{})
-				go func() { c.Close(past); close(closed) }()
-				select {
-				case <-closed:
-				case <-time.After(ms): // it waits for us
-				}
-			})}
-		}
 		var started error
-		var racing sync.WaitGroup
-		var there atomic.Int32 // goroutines that are ready; they meet without being woken
-		meet := func() {
-			there.Add(1)
-			for spins := 0; there.Load() < 2; spins++ {
-				if spins > 1000 {
-					runtime.Gosched()
-				}
-			}
+		if round%10 == 0 {
+			started = startInterrupted(c, ours)
+		} else {
+			started = startRacing(c, ours, round%100)
 		}
-		racing.Go(func() {
-			meet()
-			for range round % 100 { // a little later each time
-				there.Load()
-			}
-			c.Close(past)
-		})
-		racing.Go(func() { meet(); started = c.Start(conn) })
-		racing.Wait()
 		if started != nil && !errors.Is(started, tcpclient.ErrClosed) {
 			t.Broken("Start and Close were called at the same moment (round %d of %d), and Start returned %s; expected no error or ErrClosed.", round+1, rounds, orNil(started))
 		}
@@ -600,6 +573,55 @@ func TestStartMeetsClose(tt *testing.T) {
 		}
 		theirs.Close()
 	}
+}
+
+// past is a context that is over.
+var past = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// startRacing calls Start, and Close at the same moment or a little later. It returns
+// what Start did, once both have returned.
+func startRacing(c *testClient, conn net.Conn, later int) (started error) {
+	var racing sync.WaitGroup
+	var there atomic.Int32 // goroutines that are ready; they meet without being woken
+	meet := func() {
+		there.Add(1)
+		for spins := 0; there.Load() < 2; spins++ {
+			if spins > 1000 {
+				runtime.Gosched()
+			}
+		}
+	}
+	racing.Go(func() {
+		meet()
+		for range later {
+			there.Load()
+		}
+		c.Close(past)
+	})
+	racing.Go(func() { meet(); started = c.Start(conn) })
+	racing.Wait()
+	return started
+}
+
+// startInterrupted calls Start. Whoever looks at the connection first looks for so long
+// that Close comes between, unless it has to wait for Start.
+func startInterrupted(c *testClient, conn net.Conn) (started error) {
+	closed := make(chan struct{})
+	interrupt := sync.OnceFunc(func() {
+		go func() { c.Close(past); close(closed) }()
+		select {
+		case <-closed:
+		case <-time.After(ms):
+		}
+	})
+	started = c.Start(&interruptedConn{Conn: conn, interrupt: interrupt})
+	interrupt() // nobody has looked
+	<-closed
+	return started
 }
 
 // An interruptedConn calls a function when somebody looks at it.
