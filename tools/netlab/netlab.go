@@ -221,8 +221,18 @@ func (node *Node) Addr4() netip.Addr { return node.ports[0].v4 }
 // Addr6 is the node's IPv6 address on its first cable.
 func (node *Node) Addr6() netip.Addr { return node.ports[0].v6 }
 
-// Addrs are both.
+// Addrs are these two.
 func (node *Node) Addrs() []netip.Addr { return []netip.Addr{node.Addr4(), node.Addr6()} }
+
+// AllAddrs are the addresses of all its interfaces, those of the interface nearest to
+// Here first.
+func (node *Node) AllAddrs() []netip.Addr {
+	var all []netip.Addr
+	for _, p := range node.ports {
+		all = append(all, p.v4, p.v6)
+	}
+	return all
+}
 
 // Interface is the name of the node's end of its first cable.
 func (node *Node) Interface() string { return node.ports[0].name }

@@ -54,8 +54,10 @@ func Run(ctx context.Context, c *course.Course, w io.Writer, o Options) error {
 	if err != nil {
 		return err
 	}
+	// Where that is not allowed, the map has the addresses.
+	named := names(n, dir) == nil
 	if !o.Quiet {
-		io.WriteString(w, welcome(n, built, broken))
+		io.WriteString(w, welcome(n, named, built, broken))
 	}
 
 	command := o.Command

@@ -8,8 +8,11 @@ import (
 )
 
 // welcome is what a person reads before the first prompt.
-func welcome(n *netlab.Net, built, broken []string) string {
-	far := n.Node("far")
+func welcome(n *netlab.Net, named bool, built, broken []string) string {
+	far4, far6 := n.Node("far").Addr4().String(), n.Node("far").Addr6().String()
+	if named {
+		far4, far6 = "far", "far"
+	}
 	var b strings.Builder
 	b.WriteString("A network of your own. Nothing in it leaves this machine, and it is gone when you are.\nYou are on here.\n\n")
 	for line := range strings.Lines(n.Map()) {
@@ -19,10 +22,10 @@ func welcome(n *netlab.Net, built, broken []string) string {
 	try := func(command, what string) {
 		b.WriteString(strings.TrimRight(fmt.Sprintf("  %-34s %s", command, what), " ") + "\n")
 	}
-	try(fmt.Sprintf("ping -c 3 %v", far.Addr4()), "")
-	try(fmt.Sprintf("traceroute -n %v", far.Addr6()), "")
+	try("ping -c 3 "+far4, "")
+	try("traceroute -6 "+far6, "")
 	try("on r1 tcpdump -n -i any icmp", "a command on another machine")
-	try(fmt.Sprintf("nc %v 7", far.Addr4()), "far sends back what you say, on TCP and UDP")
+	try("nc "+far4+" 7", "far sends back what you say, on TCP and UDP")
 	if len(built) > 0 {
 		try(strings.Join(built, ", "), "the programs of the labs, as they are now")
 	}

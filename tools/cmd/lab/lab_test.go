@@ -339,4 +339,15 @@ func TestNetIsAShellInANetwork(t *testing.T) {
 	require.Equal(t, 7, a.status, a.err)
 	require.Contains(t, a.out, "fd000000000000040000000000000002")
 	require.Contains(t, a.err, "There are: here, r1, r2, r3, far")
+
+	// Names are known on every machine, and outside of the network they are not.
+	outside, err := os.ReadFile("/etc/hosts")
+	require.NoError(t, err)
+	a = call(t, root, "net", "--", "on", "r2", "cat", "/etc/hosts")
+	require.Zero(t, a.status, a.err)
+	require.Contains(t, a.out, "\n10.0.4.2 far\n")
+	require.Contains(t, a.out, "\n10.0.3.1 r2\n")
+	after, err := os.ReadFile("/etc/hosts")
+	require.NoError(t, err)
+	require.Equal(t, string(outside), string(after))
 }

@@ -10,6 +10,7 @@ import (
 
 // forPerson changes how a sandboxed command starts, for a person at a terminal.
 func forPerson(cmd *exec.Cmd) {
+	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNS // names are in a file of its own
 	// A process group in the background may not read from the terminal.
 	cmd.SysProcAttr.Setpgid = false
 	// Not root, but somebody with root's rights over this network: programs that
