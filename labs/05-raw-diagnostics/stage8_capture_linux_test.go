@@ -52,6 +52,7 @@ func TestOtherInterfacesStayOut(tt *testing.T) {
 	defer stop()
 	for range 10 {
 		s := source(t, "to-a", nil)
+		kb.say(t, "flood") // however busy the machine is
 		ka.say(t, "to a")
 		s.SetReadDeadline(time.Now().Add(labtest.Patience))
 		for {
