@@ -118,7 +118,8 @@ func (b *Binary) compile(ctx context.Context, env ...string) ([]byte, error) {
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, "./"+b.lab.Path())...)
 	cmd.Dir = b.lab.Root
-	cmd.Env = append(goEnv(b.lab), env...)
+	// Compiler and linker end before it pays to collect their garbage.
+	cmd.Env = append(append(goEnv(b.lab), "GOGC=off", "GOMEMLIMIT=512MiB"), env...)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		// A package without a test file builds nothing, and says so kindly.
