@@ -210,6 +210,47 @@ func TestErrorsAreSentences(t *testing.T) {
 	}
 }
 
+func TestEndOfInputEndsItWhenNothingIsLeft(t *testing.T) {
+	l := listen(t, "127.0.0.1:0")
+	addr := l.Addr().String()
+	args := []string{"-addr", addr, "-base", "1h", "-cap", "1h", "-jitter", "none"}
+
+	// The server has got everything, and is gone.
+	r := startRsend(t, args...)
+	conn, in := accept(t, l)
+	fmt.Fprintln(r.stdin, "one")
+	_, err := in.ReadString('\n')
+	require.NoError(t, err)
+	l.Close()
+	conn.Close()
+	r.await(t, "waits 1h")
+	r.stdin.Close()
+	r.await(t, "nothing is left to send")
+	require.NoError(t, r.end())
+
+	// It was never there, and nothing was to be sent.
+	r = startRsend(t, args...)
+	r.await(t, "waits 1h")
+	r.stdin.Close()
+	r.await(t, "nothing is left to send")
+	require.NoError(t, r.end())
+
+	// A line waits.
+	r = startRsend(t, "-addr", addr, "-base", "1ms", "-cap", "1ms")
+	fmt.Fprintln(r.stdin, "two")
+	r.stdin.Close()
+	r.await(t, "attempt 2 ")
+	l = listen(t, addr)
+	conn, in = accept(t, l)
+	line, err := in.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "two\n", line)
+	_, err = in.ReadByte()
+	require.Equal(t, io.EOF, err)
+	conn.Close()
+	require.NoError(t, r.end())
+}
+
 func TestInterruptEndsAnAttempt(t *testing.T) {
 	l := listen(t, "127.0.0.1:0")
 	closed := l.Addr().String()

@@ -52,7 +52,9 @@ func (s *sender) run(ctx context.Context, in io.Reader) error {
 	say("rsend sends lines to %s; Ctrl-D ends it", s.client.Addr)
 	lines := make(chan string)
 	ended := make(chan error, 1)
+	over, isOver := context.WithCancel(context.Background()) // ended has a value
 	go func() {
+		defer isOver()
 		scan := bufio.NewScanner(in)
 		for scan.Scan() {
 			lines <- scan.Text()
@@ -63,7 +65,19 @@ func (s *sender) run(ctx context.Context, in io.Reader) error {
 		}
 		ended <- err
 	}()
-	if err := s.connect(ctx); err != nil {
+	// reconnect connects while there is no line to send, unless there will be none.
+	reconnect := func() error {
+		idle, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(over, cancel)()
+		err := s.connect(idle)
+		if err != nil && over.Err() != nil && ctx.Err() == nil {
+			say("nothing is left to send")
+			return nil
+		}
+		return err
+	}
+	if err := reconnect(); err != nil {
 		return s.giveUp(ctx, err)
 	}
 	for number := 1; ; {
@@ -75,7 +89,7 @@ func (s *sender) run(ctx context.Context, in io.Reader) error {
 			number++
 		case err := <-s.lost:
 			s.showLost(err)
-			if err := s.connect(ctx); err != nil {
+			if err := reconnect(); err != nil {
 				return s.giveUp(ctx, err)
 			}
 		case err := <-ended:
