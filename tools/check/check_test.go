@@ -16,10 +16,11 @@ func TestGoTestCountsWhatRan(t *testing.T) {
 	t.Setenv("GOWORK", "off")
 	tally, said := check.GoTest(t.Context(), []string{"testdata/module"})
 	require.Equal(t, 1, tally.Passed)
-	require.Equal(t, 2, tally.Failed, "a test, and a package that does not build")
+	require.Equal(t, 3, tally.Failed, "a test, a package that does not build, and one that never came to an end")
 	require.Contains(t, tally.Skipped, "example.test/module/good TestCannotRunHere: needs a thing (apt-get install thing)")
 	require.Contains(t, said, "the second part is wrong")
 	require.Contains(t, said, "undefined: undefined")
+	require.Contains(t, said, "this is the last that is heard")
 	require.NotContains(t, said, "TestPasses")
 	require.NotContains(t, said, "=== RUN")
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -111,6 +113,7 @@ func readTestJSON(out string) (Tally, string) {
 		case "pass":
 			if test != "" && !sub {
 				tally.Passed++
+				delete(output, key)
 			}
 		case "skip":
 			if test != "" {
@@ -124,7 +127,13 @@ func readTestJSON(out string) (Tally, string) {
 				fmt.Fprintf(&said, "%s\n%s", e.Package, of(key))
 			case test == "" && !failedTests[e.Package]:
 				tally.Failed++
-				fmt.Fprintf(&said, "%s\n%s%s", e.Package, of(e.FailedBuild), of(e.Package+" "))
+				fmt.Fprintf(&said, "%s\n%s", e.Package, of(e.FailedBuild))
+				// What a test has said that never ended belongs to it as well.
+				for _, key := range slices.Sorted(maps.Keys(output)) {
+					if strings.HasPrefix(key, e.Package+" ") {
+						said.WriteString(output[key].String())
+					}
+				}
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -158,14 +160,32 @@ func TestNobodyGetsANamespaceToo(t *testing.T) {
 	require.Equal(t, sandbox.Namespace, string(out))
 }
 
-// wait says that it is there and ends when it is ended.
+// wait says that it is there, once it waits, and ends when it is ended. Whoever asks a
+// program what it does while it is busy, in code that is not Go's maybe, may hear nothing
+// of that.
 func wait() error {
-	fmt.Println("waiting")
+	go func() {
+		stacks := make([]byte, 64<<10)
+		for !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("goroutine 1 [sleep")) {
+			time.Sleep(time.Millisecond)
+		}
+		fmt.Println("waiting")
+	}()
 	// With select {} the runtime of a program without C in it would see that
 	// nobody can go on, and end it at the moment at which the test asks.
 	for {
 		time.Sleep(time.Hour)
 	}
+}
+
+// output is what a process, which is not started yet, prints. Reading it fails if that
+// takes for ever.
+func output(t *testing.T, cmd *exec.Cmd) *bufio.Reader {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, out.(*os.File).SetReadDeadline(time.Now().Add(30*time.Second)))
+	return bufio.NewReader(out)
 }
 
 // parent starts a process in the sandbox and stays.
@@ -181,10 +201,8 @@ func parent() error {
 func TestAProcessDiesWithTheOneThatStartedIt(t *testing.T) {
 	for _, level := range []string{namespace(t).Level, sandbox.None} {
 		cmd := play(exec.Command(self(t)), "parent", "LEVEL="+level)
-		out, err := cmd.StdoutPipe()
-		require.NoError(t, err)
+		lines := output(t, cmd)
 		require.NoError(t, cmd.Start())
-		lines := bufio.NewReader(out)
 		line, err := lines.ReadString('\n')
 		require.NoError(t, err)
 		require.Equal(t, "waiting\n", line)
@@ -200,11 +218,9 @@ func TestKillReachesTheGroup(t *testing.T) {
 	for _, level := range []string{namespace(t).Level, sandbox.None} {
 		// A shell with a child in the background: both must go.
 		cmd := sandbox.Command(result.Isolation{Level: level}, "/bin/sh", "-c", "sleep 60 & echo started; exec sleep 60")
-		out, err := cmd.StdoutPipe()
-		require.NoError(t, err)
+		lines := output(t, cmd)
 		require.NoError(t, cmd.Start())
-		lines := bufio.NewReader(out)
-		_, err = lines.ReadString('\n')
+		_, err := lines.ReadString('\n')
 		require.NoError(t, err)
 		sandbox.Kill(cmd)
 		_, err = io.Copy(io.Discard, lines) // ends when both have gone
@@ -216,12 +232,10 @@ func TestKillReachesTheGroup(t *testing.T) {
 func TestDumpAsksForTheGoroutines(t *testing.T) {
 	for _, level := range []string{namespace(t).Level, sandbox.None} {
 		cmd := play(sandbox.Command(result.Isolation{Level: level}, self(t)), "wait")
-		out, err := cmd.StdoutPipe()
-		require.NoError(t, err)
+		lines := output(t, cmd)
 		cmd.Stderr = cmd.Stdout
 		require.NoError(t, cmd.Start())
-		lines := bufio.NewReader(out)
-		_, err = lines.ReadString('\n')
+		_, err := lines.ReadString('\n')
 		require.NoError(t, err)
 		sandbox.Dump(cmd)
 		dump, err := io.ReadAll(lines)
