@@ -14,13 +14,17 @@ type arrivals struct {
 	ctx      context.Context
 	deadline time.Time // of the conn, as far as is known
 	stop     func() bool
+	woken    chan struct{} // closed when stop came too late, and what it was to stop is done
 }
 
 // arrivalsOf begins to receive from conn. Close ends it.
 func arrivalsOf(ctx context.Context, conn Conn) *arrivals {
-	a := &arrivals{conn: conn, ctx: ctx}
+	a := &arrivals{conn: conn, ctx: ctx, woken: make(chan struct{})}
 	// What waits already is woken by a deadline that has passed.
-	a.stop = context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
+	a.stop = context.AfterFunc(ctx, func() {
+		defer close(a.woken)
+		conn.SetReadDeadline(time.Unix(1, 0))
+	})
 	return a
 }
 
@@ -47,6 +51,8 @@ func (a *arrivals) next(until time.Time) (_ Arrival, ok bool, err error) {
 }
 
 func (a *arrivals) close() {
-	a.stop()
+	if !a.stop() {
+		<-a.woken
+	}
 	a.conn.SetReadDeadline(time.Time{})
 }

@@ -12,8 +12,7 @@
 //	decode.go          6  decoding frames by hand
 //	filter.go          7  filters that the kernel runs: BPF
 //	capture_linux.go   8  capturing, and files for others to read
-//	flows.go           9  what became of each connection
+//	flows.go, dns.go   9  what became of each connection, and of each name
 //
-// conn.go, socket_linux.go and layers.go are finished; they hold what the stages
-// share.
+// The other files are finished; conn.go and layers.go hold what the stages share.
 package rawdiag

@@ -21,6 +21,7 @@ import (
 
 	rawdiag "workbook.example/labs/05-raw-diagnostics"
 	"workbook.example/tools/labtest"
+	"workbook.example/tools/netlab"
 )
 
 // decode decodes a frame, which must succeed.
@@ -178,6 +179,21 @@ func TestLaterFragmentHasNoPorts(tt *testing.T) {
 		expectLayers(t, "a "+c.name, l, c.has)
 		if l.IP.Offset != c.offset || l.IP.More != c.more || l.IP.Protocol != rawdiag.UDP {
 			t.Broken("A %s begins at byte %d (more follow: %v) of a UDP datagram, and was read as one that begins at %d (%v), of protocol %d.", c.name, c.offset, c.more, l.IP.Offset, l.IP.More, l.IP.Protocol)
+		}
+	}
+}
+
+func TestFirstFragmentTellsTheWholeLength(tt *testing.T) {
+	t := labtest.Begin(tt)
+	data := make([]byte, 3000)
+	for name, packet := range map[string][]byte{
+		"IPv4": fragment(netlab.Build(alice4, bob4, netlab.UDP, 64, udp(alice4, bob4, 40000, 9944, data)[:1480]), 0, true),
+		"IPv6": extended(alice6, bob6, 17, udp(alice6, bob6, 40000, 9944, data)[:1448], fragment6(0, true)),
+	} {
+		what := "the first fragment, over " + name + ", of a datagram with 3000 bytes of data"
+		l := decode(t, what, frame(packet))
+		if here := map[string]int{"IPv4": 1472, "IPv6": 1440}[name]; l.UDP.Length != 3008 || len(l.Payload) != here {
+			t.Broken("Decode, of %s, read a UDP length of %d and found %d bytes of payload; expected 3008, and the %d bytes that are here.", what, l.UDP.Length, len(l.Payload), here)
 		}
 	}
 }

@@ -20,7 +20,7 @@ const (
 )
 
 // Layers is a frame taken apart. It refers to the frame's bytes. What its Has
-// does not name is left over from an earlier frame, or zero.
+// does not name is left over from an earlier frame, or zero; VLANs are always this one's.
 type Layers struct {
 	Has      Has
 	Ethernet Ethernet
