@@ -110,6 +110,20 @@ func TestFilterIsThereBeforeTheFirstFrame(tt *testing.T) {
 	}
 }
 
+func TestCaptureEndsWithItsContext(tt *testing.T) {
+	t := labtest.Begin(tt)
+	n := cable(t)
+	t.NoLeaks()
+	c := capture(t, n.Here().Interface(), &file{}, rawdiag.CaptureOptions{Filter: onlyPort(9)})
+	c.end(t, "Nothing was sent, and the context ended")
+	if c.err != nil {
+		t.Broken("Nothing was sent, and the context ended. Capture returned %s; expected none.", orNone(c.err))
+	}
+	if p := c.packets(t, "Nothing was sent, and the context ended"); len(p) != 0 || c.stats.Captured != 0 {
+		t.Broken("Nothing was sent that the filter accepts, and Capture counts %d frames.", c.stats.Captured)
+	}
+}
+
 func TestFileHasTimesAndLengthsOfTheWire(tt *testing.T) {
 	t := labtest.Begin(tt)
 	n := cable(t)
@@ -143,20 +157,6 @@ func TestFileHasTimesAndLengthsOfTheWire(tt *testing.T) {
 	}
 	if !exact {
 		t.Broken("%s. The times in the file are whole microseconds, all of them; the kernel has nanoseconds.", what)
-	}
-}
-
-func TestCaptureEndsWithItsContext(tt *testing.T) {
-	t := labtest.Begin(tt)
-	n := cable(t)
-	t.NoLeaks()
-	c := capture(t, n.Here().Interface(), &file{}, rawdiag.CaptureOptions{Filter: onlyPort(9)})
-	c.end(t, "Nothing was sent, and the context ended")
-	if c.err != nil {
-		t.Broken("Nothing was sent, and the context ended. Capture returned %s; expected none.", orNone(c.err))
-	}
-	if p := c.packets(t, "Nothing was sent, and the context ended"); len(p) != 0 || c.stats.Captured != 0 {
-		t.Broken("Nothing was sent that the filter accepts, and Capture counts %d frames.", c.stats.Captured)
 	}
 }
 
