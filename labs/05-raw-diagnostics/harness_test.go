@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -49,6 +50,12 @@ func hexed(b []byte) string {
 // protocols are what protocols are called.
 var protocols = map[rawdiag.Protocol]string{rawdiag.ICMP: "ICMP", rawdiag.ICMPv6: "ICMPv6", rawdiag.TCP: "TCP", rawdiag.UDP: "UDP"}
 
+// errorNames are what this package's errors are called.
+var errorNames = map[error]string{
+	rawdiag.ErrShort: "ErrShort", rawdiag.ErrChecksum: "ErrChecksum",
+	rawdiag.ErrMalformed: "ErrMalformed", rawdiag.ErrContradiction: "ErrContradiction",
+}
+
 // orNone is an error in a sentence.
 func orNone(err error) string {
 	if err == nil {
@@ -85,6 +92,10 @@ func init() {
 func expectError(t *labtest.T, what string, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) {
-		t.Broken("%s gave %s; expected one in which errors.Is finds %q.", what, orNone(got), want)
+		name, ok := errorNames[want]
+		if !ok {
+			name = strconv.Quote(want.Error())
+		}
+		t.Broken("%s gave %s; expected one in which errors.Is finds %s.", what, orNone(got), name)
 	}
 }

@@ -184,7 +184,7 @@ func TestRequestsDoNotComeIn(tt *testing.T) {
 			send(t, s, p, loopback(p), s.ID(), seq, "to myself")
 			_, m := next(t, s, p, "An echo request was sent to this machine itself")
 			if m.Kind != rawdiag.EchoReply || m.Seq != seq {
-				t.Broken("Echo request %d of %s was sent to this machine itself, and the next thing that came out of the raw socket is %s %d; expected the reply. A raw socket hears the requests as well, unless a filter keeps them away.",
+				t.Broken("Echo request %d of %s was sent to this machine itself, and the next thing that came out of the raw socket is %s %d; expected the reply. A raw socket hears the requests as well, unless a filter keeps them away (a bit that is set keeps its type out).",
 					seq, protocols[p], kindNames[m.Kind], m.Seq)
 			}
 		}
