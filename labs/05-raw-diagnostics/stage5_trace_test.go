@@ -310,9 +310,16 @@ func TestRefusalEndsTheWay(tt *testing.T) {
 			expectWay(t, what+", where the third router lets nothing pass and says so", r.hops, 3, want...)
 		}
 	})
-	a := rawdiag.Answer{From: versions[0].router, Kind: rawdiag.Unreachable, Code: 3}
-	if a.Mark() != "" {
-		t.Broken("An unreachable port is what a UDP probe finds at the end of its way, and Mark says %q; expected nothing.", a.Mark())
+	for i, marks := range []map[uint8]string{
+		{0: "!N", 1: "!H", 2: "!P", 3: "", 4: "!4", 9: "!X", 10: "!X", 13: "!X", 14: "!14"},
+		{0: "!N", 1: "!X", 2: "!2", 3: "!H", 4: "", 6: "!6"},
+	} {
+		for code, want := range marks {
+			a := rawdiag.Answer{From: versions[i].router, Kind: rawdiag.Unreachable, Code: code}
+			if a.Mark() != want {
+				t.Broken("Mark, of an answer of %v that something is unreachable, code %d, is %q; expected %q.", a.From, code, a.Mark(), want)
+			}
+		}
 	}
 }
 

@@ -41,11 +41,12 @@ type Answer struct {
 	Labels []Label // that the packet carried there
 }
 
-// Mark is what traceroute prints behind an answer: "!N" for an unreachable
-// network, "!H" for a host, "!P" for a protocol, "!X" for a prohibition, "!" and
-// the code for what is rare, and "" for what is no refusal: the port of the probe is
-// unreachable at the end of the way. See traceroute(8); the codes are those of RFC
-// 792 and 1812, section 5.2.7.1, and of RFC 4443, section 3.1.
+// Mark is what traceroute prints behind an answer: "" for what is no refusal, nor is the
+// unreachable port at the end of the way (code 3, of ICMPv6 4); "!N" for an unreachable
+// network (0, of ICMPv6 0), "!H" for a host (1, of ICMPv6 3), "!P" for a protocol (2, of
+// ICMP alone), "!X" for a prohibition (9, 10 and 13, of ICMPv6 1), and "!" and the code
+// for all others. See traceroute(8); the codes are those of RFC 792 and 1812, section
+// 5.2.7.1, and of RFC 4443, section 3.1.
 func (a Answer) Mark() string {
 	return "" // not implemented yet (labs/05-raw-diagnostics/README.md#5-traceroute)
 }

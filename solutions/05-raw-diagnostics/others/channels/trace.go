@@ -61,7 +61,7 @@ func (a Answer) Mark() string {
 		return "!H"
 	case said{false, 2}:
 		return "!P"
-	case said{false, 13}, said{true, 1}:
+	case said{false, 9}, said{false, 10}, said{false, 13}, said{true, 1}:
 		return "!X"
 	case said{false, 3}, said{true, 4}:
 		return ""
